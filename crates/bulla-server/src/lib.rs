@@ -1,0 +1,1 @@
+//! bulla-server.
