@@ -1,1 +1,33 @@
-//! bulla-model.
+//! What the key service talks about: ids, ARNs, key states and their legal transitions, roles, names, time.
+//!
+//! Pure: no I/O, no async, no ambient clock but [`SystemClock`], which is only ever passed in.
+
+mod account;
+mod alias;
+mod arn;
+mod key;
+mod key_ref;
+mod material_id;
+mod principal;
+mod tag;
+mod time;
+mod transitions;
+
+pub use account::{AccountId, Region};
+pub use alias::{AliasName, AliasNameError};
+pub use arn::{AliasArn, KeyArn};
+pub use key::{DataKeySpec, EncryptionAlgorithm, KeyId, KeyOrigin, KeySpec, KeyState, KeyUsage, RotationType};
+pub use key_ref::{KeyRef, KeyRefError, NamedKey};
+pub use material_id::MaterialId;
+pub use principal::{PrincipalArn, PrincipalName, Role};
+pub use tag::{Tag, TagError};
+pub use time::{Clock, SystemClock, Timestamp};
+pub use transitions::{Operation, Refusal, permit};
+
+/// A value that is not of the form its type requires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a {what}")]
+pub struct ParseError {
+    /// What was expected: `12-digit account id`.
+    pub what: &'static str,
+}
