@@ -1,1 +1,26 @@
-//! bulla-service.
+//! The key service: one entry per operation, each `authorise → execute → audit`, over a store and a root provider.
+//!
+//! A façade turns a request into a domain struct, calls one method of [`Service`], and renders the answer. It cannot go around
+//! the order of things: key material is reachable only through a decision, and a decision is answered only once its event is durable.
+
+mod administration;
+mod call;
+mod credential;
+mod error;
+mod key_metadata;
+mod metrics;
+mod operations;
+mod service;
+mod settings;
+
+pub use administration::{
+    AccessKeyDescription, CreateAccessKeyResponse, CreatePrincipalResponse, NewCredentials, PrincipalDescription,
+};
+pub use call::{Call, Caller};
+pub use credential::Credential;
+pub use error::{OpenError, ServiceError};
+pub use key_metadata::KeyMetadata;
+pub use metrics::{Histogram, Metrics};
+pub use operations::*;
+pub use service::Service;
+pub use settings::{InitialiseSettings, Initialised, Mode, Root, Settings};

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+
+use bulla_model::{AccountId, PrincipalArn, Region};
+
+use crate::Credential;
+
+/// Who asks, from where, and under which request id; the same for every operation.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who asks.
+    pub caller: Caller,
+    /// The region whose keys are meant; over AWS, that of the credential scope.
+    pub region: Region,
+    /// Names this request in the answer, the log and the audit event; at most 128 bytes.
+    pub request_id: Arc<str>,
+    /// Where the request came from, as text: an address, or `in-process`.
+    pub source_ip: Arc<str>,
+    /// The client's own description of itself; cut to 256 bytes in events.
+    pub user_agent: Arc<str>,
+}
+
+/// Who asks; made from a credential whose signature was verified, or by the process that owns the data directory.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub(crate) kind: CallerKind,
+    pub(crate) account: AccountId,
+    pub(crate) arn: PrincipalArn,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum CallerKind {
+    /// A principal, by one of its access keys; both rows decide.
+    Signed(Arc<Credential>),
+    /// The administrator that the development mode makes of everybody; refused by a service in production mode.
+    Development,
+    /// Who holds the root key and the store: the command line on the data directory.
+    Operator,
+    /// The service itself: rotations and deletions that are due.
+    Service,
+}
+
+impl Caller {
+    /// The caller whose signature over a request was verified with `credential`.
+    pub fn signed(credential: Arc<Credential>) -> Self {
+        Self {
+            account: credential.account().clone(),
+            arn: credential.principal().clone(),
+            kind: CallerKind::Signed(credential),
+        }
+    }
+
+    /// The administrator of `account` in development mode; a service in production mode refuses him.
+    pub fn dev_admin(account: AccountId) -> Self {
+        Self {
+            arn: PrincipalArn::root(&account),
+            account,
+            kind: CallerKind::Development,
+        }
+    }
+
+    /// Who runs commands on the data directory itself, with the root key at hand.
+    pub fn operator(account: AccountId) -> Self {
+        Self {
+            arn: PrincipalArn::root(&account),
+            account,
+            kind: CallerKind::Operator,
+        }
+    }
+
+    pub(crate) fn service(account: AccountId) -> Self {
+        Self {
+            arn: PrincipalArn::root(&account),
+            account,
+            kind: CallerKind::Service,
+        }
+    }
+
+    /// The account whose keys are meant where no ARN says otherwise.
+    pub fn account(&self) -> &AccountId {
+        &self.account
+    }
+
+    /// The caller's ARN.
+    pub fn arn(&self) -> &PrincipalArn {
+        &self.arn
+    }
+}

@@ -1,0 +1,208 @@
+use std::sync::Arc;
+
+use bulla_kms::KmsError;
+use bulla_store::{StoreError, Table};
+
+/// An operation that was refused or failed: AWS's error kinds, with AWS's message where AWS has one.
+///
+/// `Display` is for logs. What goes to the wire is [`code`](Self::code) and [`message`](Self::message).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ServiceError {
+    /// A member out of its limits.
+    #[error("{0}")]
+    Validation(String),
+    /// No such key or alias.
+    #[error("{0}")]
+    NotFound(String),
+    /// An ARN that this operation does not take.
+    #[error("{0}")]
+    InvalidArn(String),
+    /// Not allowed.
+    #[error("{0}")]
+    AccessDenied(String),
+    /// The access key or its principal is gone or disabled.
+    #[error("The security token included in the request is invalid.")]
+    UnrecognizedClient,
+    /// The key is disabled.
+    #[error("{0}")]
+    Disabled(String),
+    /// The key's state does not permit the operation.
+    #[error("{0}")]
+    InvalidState(String),
+    /// The key is not for this.
+    #[error("{0}")]
+    InvalidKeyUsage(String),
+    /// The ciphertext does not open; the wire says nothing more.
+    #[error("the ciphertext does not open: {reason}")]
+    InvalidCiphertext {
+        /// For the log and the audit event.
+        reason: &'static str,
+    },
+    /// The ciphertext belongs to another key than the one that was named.
+    #[error("{0}")]
+    IncorrectKey(String),
+    /// What was to be created exists.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// Not the name of an alias.
+    #[error("{0}")]
+    InvalidAliasName(String),
+    /// More than the service allows.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// Not a marker that this service gave out.
+    #[error("not a marker that this service gave out")]
+    InvalidMarker,
+    /// Wrong tags.
+    #[error("{0}")]
+    Tag(String),
+    /// An operation or a member that is not built.
+    #[error("{0}")]
+    Unsupported(String),
+    /// Everything was permitted, and nothing was done because `DryRun` was set.
+    #[error("The request would have succeeded, but the DryRun option is set.")]
+    DryRun,
+    /// Decided again too often because what it depends on kept changing.
+    #[error("Rate exceeded")]
+    Throttled,
+    /// A row that decides is not what the service wrote.
+    #[error("the row {id} of {table} was tampered with")]
+    Tampered {
+        /// The table's name.
+        table: &'static str,
+        /// The row's primary key.
+        id: String,
+    },
+    /// The store failed: nothing was done, or it is not known whether it was.
+    #[error("the store failed")]
+    Store(#[source] Arc<StoreError>),
+    /// The service is shutting down.
+    #[error("the service is shutting down")]
+    ShuttingDown,
+    /// A state that the code rules out; a defect.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl ServiceError {
+    /// AWS's name of the error, without a namespace.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Validation(_) => "ValidationException",
+            Self::NotFound(_) => "NotFoundException",
+            Self::InvalidArn(_) => "InvalidArnException",
+            Self::AccessDenied(_) => "AccessDeniedException",
+            Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::Disabled(_) => "DisabledException",
+            Self::InvalidState(_) => "KMSInvalidStateException",
+            Self::InvalidKeyUsage(_) => "InvalidKeyUsageException",
+            Self::InvalidCiphertext { .. } => "InvalidCiphertextException",
+            Self::IncorrectKey(_) => "IncorrectKeyException",
+            Self::AlreadyExists(_) => "AlreadyExistsException",
+            Self::InvalidAliasName(_) => "InvalidAliasNameException",
+            Self::LimitExceeded(_) => "LimitExceededException",
+            Self::InvalidMarker => "InvalidMarkerException",
+            Self::Tag(_) => "TagException",
+            Self::Unsupported(_) => "UnsupportedOperationException",
+            Self::DryRun => "DryRunOperationException",
+            Self::Throttled => "ThrottlingException",
+            Self::Tampered { .. } | Self::Store(_) | Self::ShuttingDown | Self::Internal(_) => "KMSInternalException",
+        }
+    }
+
+    /// The message for the wire; `None` where AWS has none or where the reason must stay inside.
+    pub fn message(&self) -> Option<String> {
+        match self {
+            Self::InvalidCiphertext { .. } | Self::InvalidMarker => None,
+            error if error.is_internal() => None,
+            error => Some(error.to_string()),
+        }
+    }
+
+    /// Tells whether it is the service's failure (HTTP 500 with a constant body) and not the caller's (400).
+    pub fn is_internal(&self) -> bool {
+        matches!(
+            self,
+            Self::Tampered { .. } | Self::Store(_) | Self::ShuttingDown | Self::Internal(_)
+        )
+    }
+
+    /// The code in the audit event: as on the wire, but a tampered row has its own.
+    pub fn audit_code(&self) -> &'static str {
+        match self {
+            Self::Tampered { .. } => "TamperedRow",
+            other => other.code(),
+        }
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// A service that could not be initialised or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing was initialised there.
+    #[error("the store was not initialised")]
+    NotInitialised,
+    /// There is a service in the store already.
+    #[error("the store is initialised already")]
+    AlreadyInitialised,
+    /// `--dev` on a production store, or the reverse.
+    #[error("the store was made for {found}, not for {wanted}")]
+    WrongMode {
+        /// What the store is.
+        found: crate::Mode,
+        /// What was asked for.
+        wanted: crate::Mode,
+    },
+    /// No root was given, or none of them wraps this store's key.
+    #[error("none of the given root keys ({given}) opens this store; it was made with {wanted}")]
+    WrongRoot {
+        /// The resolved roots that were given.
+        given: String,
+        /// The resolved roots that wrap the store key.
+        wanted: String,
+    },
+    /// The right root did not unwrap the store key.
+    #[error("the root key did not unwrap the store key")]
+    Root(#[source] KmsError),
+    /// A row that decides is not what the service wrote.
+    #[error("the row {id} of {table} was tampered with")]
+    Tampered {
+        /// The table's name.
+        table: &'static str,
+        /// The row's primary key.
+        id: String,
+    },
+    /// The head, its checkpoint or the change feed is not what the service wrote.
+    #[error("the audit head was tampered with: {0}")]
+    TamperedHead(&'static str),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    /// No randomness.
+    #[error("the random generator failed")]
+    Random,
+    /// A name or value that the service can't take.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl OpenError {
+    pub(crate) fn tampered(table: Table, id: impl Into<String>) -> Self {
+        Self::Tampered {
+            table: table.name(),
+            id: id.into(),
+        }
+    }
+}
