@@ -1,0 +1,1 @@
+//! The store conformance suite, for the tests of adapters.
