@@ -140,7 +140,10 @@ impl FaultyProvider {
     /// Waits until at least `n` calls are in flight.
     pub async fn wait_for_in_flight(&self, n: u64) {
         let mut in_flight = self.counters.in_flight.subscribe();
-        in_flight.wait_for(|now| *now >= n).await.expect("the sender lives in self");
+        in_flight
+            .wait_for(|now| *now >= n)
+            .await
+            .expect("the sender lives in self");
     }
 
     /// Puts a key of the provider in memory into `state`, making it if there is none.
@@ -160,7 +163,9 @@ impl FaultyProvider {
     }
 
     fn memory(&self) -> &MemoryProvider {
-        self.memory.as_ref().expect("keys can be changed only in memory: FaultyProvider::in_memory")
+        self.memory
+            .as_ref()
+            .expect("keys can be changed only in memory: FaultyProvider::in_memory")
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -254,6 +259,9 @@ impl KeyProvider for FaultyProvider {
 
 impl fmt::Debug for FaultyProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyProvider").field("inner", &self.inner).field("calls", &self.calls()).finish_non_exhaustive()
+        f.debug_struct("FaultyProvider")
+            .field("inner", &self.inner)
+            .field("calls", &self.calls())
+            .finish_non_exhaustive()
     }
 }

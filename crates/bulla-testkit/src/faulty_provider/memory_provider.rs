@@ -25,7 +25,9 @@ struct Keyring {
 impl MemoryProvider {
     /// Makes `key-a` and `key-b`, and the alias `alias/app` of `key-a`.
     pub(super) fn new() -> Self {
-        let provider = Self { keyring: Mutex::default() };
+        let provider = Self {
+            keyring: Mutex::default(),
+        };
         provider.set_key_state("key-a", KeyState::Enabled);
         provider.set_key_state("key-b", KeyState::Enabled);
         provider.set_alias("alias/app", "key-a");
@@ -35,13 +37,20 @@ impl MemoryProvider {
     pub(super) fn set_key_state(&self, name: &str, state: KeyState) {
         let mut keyring = self.keyring();
         let id = keyring.resolve(name).to_owned();
-        keyring.keys.entry(id).or_insert_with_key(|id| (Arc::new(new_material(id)), state)).1 = state;
+        keyring
+            .keys
+            .entry(id)
+            .or_insert_with_key(|id| (Arc::new(new_material(id)), state))
+            .1 = state;
     }
 
     pub(super) fn set_alias(&self, alias: &str, key: &str) {
         let mut keyring = self.keyring();
         let id = keyring.resolve(key).to_owned();
-        keyring.keys.entry(id.clone()).or_insert_with_key(|id| (Arc::new(new_material(id)), KeyState::Enabled));
+        keyring
+            .keys
+            .entry(id.clone())
+            .or_insert_with_key(|id| (Arc::new(new_material(id)), KeyState::Enabled));
         keyring.aliases.insert(alias.to_owned(), id);
     }
 
@@ -92,7 +101,12 @@ impl KeyProvider for MemoryProvider {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { scheme: SCHEME, native_context: true, remote: true, key_state: true }
+        Capabilities {
+            scheme: SCHEME,
+            native_context: true,
+            remote: true,
+            key_state: true,
+        }
     }
 
     async fn generate_data_key(&self, key: &str, context: &Context) -> Result<GeneratedDataKey, KmsError> {
@@ -107,7 +121,10 @@ impl KeyProvider for MemoryProvider {
         let bytes = material
             .encrypt(context, &SystemRandom, data_key.expose_secret())
             .map_err(|error| KmsError::new(KmsErrorKind::Unavailable, "wrap", key).with_source(error))?;
-        Ok(WrappedKey { key: format!("{SCHEME}:{id}"), bytes })
+        Ok(WrappedKey {
+            key: format!("{SCHEME}:{id}"),
+            bytes,
+        })
     }
 
     async fn unwrap(&self, key: &str, wrapped: &[u8], context: &Context) -> Result<DataKey, KmsError> {
@@ -121,7 +138,10 @@ impl KeyProvider for MemoryProvider {
 
     async fn describe(&self, key: &str) -> Result<KeyDescription, KmsError> {
         let (id, _, state) = self.find("describe", key)?;
-        Ok(KeyDescription { key: format!("{SCHEME}:{id}"), state })
+        Ok(KeyDescription {
+            key: format!("{SCHEME}:{id}"),
+            state,
+        })
     }
 }
 
@@ -129,6 +149,9 @@ impl fmt::Debug for MemoryProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keyring = self.keyring();
         let keys: Vec<_> = keyring.keys.iter().map(|(id, (_, state))| (id, state)).collect();
-        f.debug_struct("MemoryProvider").field("keys", &keys).field("aliases", &keyring.aliases).finish()
+        f.debug_struct("MemoryProvider")
+            .field("keys", &keys)
+            .field("aliases", &keyring.aliases)
+            .finish()
     }
 }
