@@ -10,7 +10,7 @@ pub struct KmsError {
     pub kind: KmsErrorKind,
     /// The provider's method, in its own words: `unwrap`, `generate data key`.
     pub operation: &'static str,
-    /// The key as the caller named it.
+    /// The key as the caller named it, made fit for a log: at most 256 characters, control characters replaced.
     pub key: String,
     /// What the provider or its client said.
     #[source]
@@ -19,8 +19,18 @@ pub struct KmsError {
 
 impl KmsError {
     /// Makes an error without a source.
-    pub fn new(kind: KmsErrorKind, operation: &'static str, key: impl Into<String>) -> Self {
-        Self { kind, operation, key: key.into(), source: None }
+    pub fn new(kind: KmsErrorKind, operation: &'static str, key: impl AsRef<str>) -> Self {
+        let key = key
+            .as_ref()
+            .chars()
+            .take(256)
+            .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+        Self {
+            kind,
+            operation,
+            key: key.collect(),
+            source: None,
+        }
     }
 
     /// Adds what the provider said.
@@ -69,5 +79,45 @@ impl KmsErrorKind {
     /// Tells whether the same call may succeed later.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_operation_key_and_kind_but_not_its_source() {
+        let error = KmsError::new(KmsErrorKind::Throttled, "unwrap", "alias/app").with_source("slow down");
+        assert_eq!(error.to_string(), "unwrap with key alias/app: throttled");
+        assert_eq!(error.source().map(ToString::to_string), Some("slow down".to_owned()));
+    }
+
+    #[test]
+    fn a_key_name_reaches_the_log_short_and_on_one_line() {
+        let error = KmsError::new(
+            KmsErrorKind::Invalid,
+            "wrap",
+            format!("a\r\n\u{1b}[2J{}", "k".repeat(5_000)),
+        );
+        assert_eq!(error.key.chars().count(), 256);
+        assert!(error.key.starts_with("a\u{fffd}\u{fffd}\u{fffd}[2Jkkk"));
+    }
+
+    #[test]
+    fn only_throttled_and_unavailable_may_succeed_later() {
+        use KmsErrorKind::*;
+        for kind in [
+            NotFound,
+            AccessDenied,
+            KeyDisabled,
+            WrongContext,
+            Throttled,
+            Unavailable,
+            Invalid,
+            Unsupported,
+        ] {
+            assert_eq!(kind.is_retryable(), matches!(kind, Throttled | Unavailable), "{kind:?}");
+        }
     }
 }

@@ -45,20 +45,79 @@ impl FromStr for KeyUri {
             return Err(KeyUriError::Malformed);
         }
         let (scheme, rest) = text.split_once("://").ok_or(KeyUriError::NoScheme)?;
-        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if scheme.is_empty()
+            || !scheme
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
             return Err(KeyUriError::NoScheme);
         }
-        let name = if scheme == "local" { rest } else { rest.strip_prefix('/').unwrap_or(rest) };
+        let name = if scheme == "local" {
+            rest
+        } else {
+            rest.strip_prefix('/').unwrap_or(rest)
+        };
         if name.is_empty() || name == "/" {
             return Err(KeyUriError::NoName);
         }
-        Ok(Self { scheme: scheme.to_owned(), name: name.to_owned() })
+        Ok(Self {
+            scheme: scheme.to_owned(),
+            name: name.to_owned(),
+        })
     }
 }
 
 impl fmt::Display for KeyUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slash = if self.scheme == "local" || self.name.starts_with("arn:") { "" } else { "/" };
+        let slash = if self.scheme == "local" || self.name.starts_with("arn:") {
+            ""
+        } else {
+            "/"
+        };
         write!(f, "{}://{slash}{}", self.scheme, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_uri_names_its_provider_and_a_key() {
+        for (text, scheme, name) in [
+            ("bulla:///alias/app", "bulla", "alias/app"),
+            ("aws-kms:///alias/app", "aws-kms", "alias/app"),
+            (
+                "aws-kms://arn:aws:kms:eu-west-1:1:key/a",
+                "aws-kms",
+                "arn:aws:kms:eu-west-1:1:key/a",
+            ),
+            ("local:///path/to/root.key", "local", "/path/to/root.key"),
+        ] {
+            let uri: KeyUri = text.parse().expect(text);
+            assert_eq!((uri.scheme(), uri.name()), (scheme, name));
+            assert_eq!(uri.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_key_uri_is_refused_with_its_reason() {
+        for (text, error) in [
+            ("", KeyUriError::NoScheme),
+            ("alias/app", KeyUriError::NoScheme),
+            ("://x", KeyUriError::NoScheme),
+            ("AWS://x", KeyUriError::NoScheme),
+            ("local:", KeyUriError::NoScheme),
+            ("local://", KeyUriError::NoName),
+            ("local:///", KeyUriError::NoName),
+            ("aws-kms:///", KeyUriError::NoName),
+            ("aws-kms:///a\nb", KeyUriError::Malformed),
+        ] {
+            assert_eq!(text.parse::<KeyUri>(), Err(error), "{text}");
+        }
+        assert_eq!(
+            format!("local:///{}", "a".repeat(2048)).parse::<KeyUri>(),
+            Err(KeyUriError::Malformed)
+        );
     }
 }

@@ -1,0 +1,56 @@
+//! The provider suite over root keys from files.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::Arc;
+
+use bulla_crypto::SystemRandom;
+use bulla_kms::KeyProvider;
+use bulla_kms::conformance::Fixture;
+use bulla_kms_local::{LocalConfig, LocalProvider, RootKeyFile};
+use tempfile::TempDir;
+
+struct Local {
+    provider: Arc<LocalProvider>,
+    directory: TempDir,
+    other_id: String,
+}
+
+impl Local {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let paths = [directory.path().join("root.key"), directory.path().join("next.key")];
+        let files: Vec<_> = paths
+            .iter()
+            .map(|path| RootKeyFile::create(path, &SystemRandom).unwrap())
+            .collect();
+        let config = LocalConfig {
+            root_key_files: paths.to_vec(),
+        };
+        let provider = Arc::new(LocalProvider::open(&config, Arc::new(SystemRandom)).unwrap());
+        Self {
+            provider,
+            other_id: files[1].id().to_string(),
+            directory,
+        }
+    }
+}
+
+impl Fixture for Local {
+    fn provider(&self) -> Arc<dyn KeyProvider> {
+        Arc::clone(&self.provider) as _
+    }
+
+    fn key(&self) -> String {
+        self.directory.path().join("root.key").to_str().unwrap().to_owned()
+    }
+
+    fn other_key(&self) -> String {
+        self.other_id.clone()
+    }
+
+    fn unknown_key(&self) -> String {
+        "local:00000000000000000000000000000000".to_owned()
+    }
+}
+
+bulla_kms::provider_conformance!(Local::new());
