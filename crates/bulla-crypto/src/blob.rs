@@ -10,10 +10,10 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use crate::constant_time_eq_32;
 use crate::hazmat::{self, AadBuffer, AeadKey, NONCE_BYTES, TAG_BYTES};
 use crate::mac::{Domain, MacKey};
 use crate::{Context, DataKey, FormatError, FormatErrorKind, KeyError, OpenError, Random, SealError, SecretBytes};
-use crate::{constant_time_eq, secret};
 
 /// The longest plaintext in a blob, in bytes. The key service itself takes at most 4,096.
 pub const MAX_PLAINTEXT_BYTES: usize = 65_536;
@@ -54,7 +54,7 @@ impl Material {
         // "material id = HMAC-SHA-256(material, u16 length ‖ "bulla/material-id/1" ‖ u32 length ‖ key id)"
         let id = MacKey::<MaterialId>::new(material).tag(&[key_id.as_bytes()]);
         // "PRK = HKDF-Extract(salt = "bulla/blob/1", IKM = material)"
-        let prk = hazmat::Prk::extract("bulla/blob/1", material.expose_secret());
+        let prk = hazmat::Prk::extract(b"bulla/blob/1", material.expose_secret());
         Ok(Self { prk, id })
     }
 
@@ -83,7 +83,7 @@ impl Material {
         blob.extend_from_slice(&self.id);
         blob.push(SALT_MARK);
         blob.extend_from_slice(salt);
-        let aad = AadBuffer::new(&[&blob, context.as_bytes()]);
+        let aad = AadBuffer::new([&blob, context.as_bytes()]);
         let aead = self.message_key(salt).map_err(|_| SealError::Library)?;
         blob.extend_from_slice(&(der_len as u32).to_be_bytes());
         let mut nonce_array = [0; NONCE_BYTES];
@@ -98,19 +98,18 @@ impl Material {
     /// # Errors
     /// [`OpenError`], whatever was wrong.
     pub fn decrypt(&self, blob: &Blob<'_>, context: &Context) -> Result<SecretBytes, OpenError> {
-        if !constant_time_eq(blob.material_id, &self.id) {
+        if !constant_time_eq_32(blob.material_id, &self.id) {
             return Err(OpenError);
         }
-        let aad = AadBuffer::new(&[blob.prefix, context.as_bytes()]);
+        let aad = AadBuffer::new([blob.prefix, context.as_bytes()]);
         let aead = self.message_key(blob.salt).map_err(|_| OpenError)?;
-        let content = aead.open(*blob.nonce, aad.as_slice(), blob.ciphertext, blob.tag)?;
+        let mut content = aead.open(*blob.nonce, aad.as_slice(), blob.ciphertext, blob.tag)?;
         // "A reader MUST refuse content whose inner header is any other."
         if !content.expose_secret().starts_with(&INNER_HEADER) {
             return Err(OpenError);
         }
-        let mut content = content.dangerous_into_vec();
-        secret::remove_front(&mut content, INNER_HEADER.len());
-        Ok(SecretBytes::from_vec(content))
+        content.remove_front(INNER_HEADER.len());
+        Ok(content)
     }
 
     /// "key = HKDF-Expand(PRK, material id ‖ salt, 32)"

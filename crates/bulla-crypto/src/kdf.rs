@@ -9,7 +9,7 @@ use crate::{DataKey, hazmat};
 #[must_use]
 pub fn derive_key(secret: &DataKey, domain: &'static str, info: &[u8]) -> DataKey {
     let mut key = DataKey::zeroed();
-    hazmat::Kdf::extract(domain, secret.expose_secret()).expand(&[info], key.bytes_mut());
+    hazmat::Kdf::extract(domain.as_bytes(), secret.expose_secret()).expand(&[info], key.bytes_mut());
     hazmat::burn_stack();
     key
 }

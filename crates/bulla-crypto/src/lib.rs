@@ -36,6 +36,17 @@ pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     subtle::ConstantTimeEq::ct_eq(a, b).into()
 }
 
+/// Compares 32 bytes in constant time, by words: on the path of every open, where byte by byte costs a quarter of an AEAD.
+pub(crate) fn constant_time_eq_32(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    let words = |bytes: &[u8; 32]| {
+        let (words, _) = bytes.as_chunks::<8>();
+        [0, 1, 2, 3].map(|i| u64::from_ne_bytes(words[i]))
+    };
+    let (a, b) = (words(a), words(b));
+    let difference = (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]);
+    subtle::ConstantTimeEq::ct_eq(&difference, &0).into()
+}
+
 /// Computes SHA-256 (FIPS 180-4).
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {

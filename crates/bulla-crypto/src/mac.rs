@@ -42,17 +42,14 @@ impl<D: Domain> MacKey<D> {
     /// Computes the tag over `parts`, 32 bytes.
     #[must_use]
     pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.key);
         let domain = D::DOMAIN.as_bytes();
-        context.update(&(domain.len() as u16).to_be_bytes());
-        context.update(domain);
-        for part in parts {
-            context.update(&(part.len() as u32).to_be_bytes());
-            context.update(part);
-        }
-        let mut tag = [0; 32];
-        tag.copy_from_slice(context.sign().as_ref());
-        tag
+        let domain_length = (domain.len() as u16).to_be_bytes();
+        let lengths: Vec<[u8; 4]> = parts.iter().map(|part| (part.len() as u32).to_be_bytes()).collect();
+        let framed = lengths
+            .iter()
+            .zip(parts)
+            .flat_map(|(length, part)| [length.as_slice(), part]);
+        hazmat::hmac_sha256(&self.key, [domain_length.as_slice(), domain].into_iter().chain(framed))
     }
 
     /// Tells whether `tag` is the tag over `parts`, in constant time.

@@ -101,6 +101,14 @@ impl SecretBytes {
         self.0.is_empty()
     }
 
+    /// Drops the first `count` bytes: moves the rest forward, and wipes what the move leaves behind the end.
+    pub(crate) fn remove_front(&mut self, count: usize) {
+        let kept = self.0.len() - count;
+        self.0.copy_within(count.., 0);
+        self.0[kept..].zeroize();
+        self.0.truncate(kept);
+    }
+
     /// Gives the bytes away; from here on nobody wipes them.
     ///
     /// # Security
@@ -132,14 +140,6 @@ pub(crate) fn wipe(bytes: &mut Vec<u8>) {
     bytes.clear();
 }
 
-/// Drops the first `count` bytes by moving the rest forward, and wipes what the move leaves behind the end.
-pub(crate) fn remove_front(bytes: &mut Vec<u8>, count: usize) {
-    let kept = bytes.len() - count;
-    bytes.copy_within(count.., 0);
-    bytes[kept..].zeroize();
-    bytes.truncate(kept);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +166,16 @@ mod tests {
     fn a_key_has_exactly_32_bytes() {
         assert!(DataKey::from_slice(&[0; 31]).is_none());
         assert!(DataKey::from_slice(&[0; 33]).is_none());
+    }
+
+    #[test]
+    fn removing_the_front_keeps_the_rest() {
+        let mut bytes = SecretBytes::from_vec(vec![1, 2, 3, 4, 5]);
+        bytes.remove_front(2);
+        assert_eq!(bytes.expose_secret(), [3, 4, 5]);
+        bytes.0.resize(5, 9);
+        bytes.remove_front(5);
+        assert!(bytes.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{COMMITMENT_BYTES, Header, MAX_BINDING_BYTES, MAX_RECORD_BYTES, NONCE_BYTES, Record, SUITE, VERSION};
 use crate::hazmat::{self, AadBuffer, AeadKey};
-use crate::{Context, DataKey, KeyError, OpenError, Random, SealError, SecretBytes, constant_time_eq};
+use crate::{Context, DataKey, KeyError, OpenError, Random, SealError, SecretBytes, constant_time_eq_32};
 
 /// Seals and opens records under one data key, from which it is derived once.
 ///
@@ -21,7 +21,7 @@ impl RecordKey {
     /// [`KeyError`] where the library fails.
     pub fn derive(data_key: &DataKey) -> Result<Self, KeyError> {
         // "PRK = HKDF-Extract(salt = "bulla/record/1", IKM = data key)"
-        let kdf = hazmat::Kdf::extract("bulla/record/1", data_key.expose_secret());
+        let kdf = hazmat::Kdf::extract(b"bulla/record/1", data_key.expose_secret());
         // "encryption key = HKDF-Expand(PRK, "encrypt" ‖ suite, 32); commitment = HKDF-Expand(PRK, "commit" ‖ suite, 32)"
         let mut key = Zeroizing::new([0; 32]);
         kdf.expand(&[b"encrypt", &[SUITE]], key.as_mut_slice());
@@ -65,10 +65,12 @@ impl RecordKey {
         let aad = self.aad(context, binding).ok_or(SealError::BindingTooLong)?;
         let mut nonce = [0; NONCE_BYTES];
         random.fill(&mut nonce)?;
-        let mut record = Vec::with_capacity(record_len);
-        record.extend_from_slice(header.as_bytes());
-        record.extend_from_slice(&nonce);
-        self.aead.seal_onto(nonce, aad.as_slice(), plaintext, &mut record)?;
+        let mut record = vec![0; record_len];
+        let (head, sealed) = record.split_at_mut(header.as_bytes().len() + NONCE_BYTES);
+        let (prefix, nonce_field) = head.split_at_mut(header.as_bytes().len());
+        prefix.copy_from_slice(header.as_bytes());
+        nonce_field.copy_from_slice(&nonce);
+        self.aead.seal_into(nonce, aad.as_slice(), plaintext, sealed)?;
         Ok(record)
     }
 
@@ -78,7 +80,7 @@ impl RecordKey {
     /// [`OpenError`], whatever was wrong.
     pub fn open(&self, record: &Record<'_>, context: &Context, binding: &[u8]) -> Result<SecretBytes, OpenError> {
         // "A reader MUST compare the commitment in constant time, and MUST do so before it decrypts."
-        if !constant_time_eq(record.commitment(), &self.commitment) {
+        if !constant_time_eq_32(record.commitment(), &self.commitment) {
             return Err(OpenError);
         }
         let aad = self.aad(context, binding).ok_or(OpenError)?;
@@ -92,7 +94,7 @@ impl RecordKey {
         let length = u32::try_from(binding.len())
             .ok()
             .filter(|length| *length <= MAX_BINDING_BYTES as u32)?;
-        Some(AadBuffer::new(&[
+        Some(AadBuffer::new([
             &[VERSION, SUITE],
             &self.commitment,
             context.as_bytes(),
