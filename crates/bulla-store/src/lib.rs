@@ -9,6 +9,7 @@
 //! signed log name the newest), and can't rewrite the log's tail (checkpoints are signed).
 
 mod error;
+pub mod limits;
 mod rows;
 mod store;
 
