@@ -4,7 +4,7 @@
 //! number of connections. It parses only what it needs (status and `Content-Length`), so that one core of it can load one core
 //! of a server.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -83,6 +83,56 @@ pub fn run(
         requests: latencies.len() as u64,
         elapsed,
         latencies,
+    })
+}
+
+/// Sends `count` requests over `connections` connections and hands each answer's body to `each`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_counted(
+    address: SocketAddr,
+    connections: usize,
+    count: usize,
+    next: impl FnMut(&mut Vec<u8>) + 'static,
+    each: impl FnMut(&[u8]) + 'static,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let next = Rc::new(RefCell::new(next));
+    let each = Rc::new(RefCell::new(each));
+    let left = Rc::new(Cell::new(count));
+    LocalSet::new().block_on(&runtime, async move {
+        let mut running = Vec::with_capacity(connections);
+        for _ in 0..connections {
+            let (next, each, left) = (Rc::clone(&next), Rc::clone(&each), Rc::clone(&left));
+            running.push(tokio::task::spawn_local(async move {
+                let mut connection = Connection::open(address).await?;
+                let mut request = Vec::with_capacity(2048);
+                while left.get() > 0 {
+                    left.set(left.get() - 1);
+                    (next.borrow_mut())(&mut request);
+                    let answer = connection.exchange(&request).await?.expect_ok()?;
+                    (each.borrow_mut())(answer.body);
+                }
+                Ok::<_, io::Error>(())
+            }));
+        }
+        for task in running {
+            task.await??;
+        }
+        Ok(())
+    })
+}
+
+/// Sends one request on a connection of its own and returns the answer's body.
+///
+/// # Errors
+/// As [`run`].
+pub fn once(address: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut connection = Connection::open(address).await?;
+        Ok(connection.exchange(request).await?.expect_ok()?.body.to_vec())
     })
 }
 
