@@ -55,9 +55,9 @@ impl Table {
 /// A row that decides, as stored; believed only after its MAC and its change were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Primary key; 1 to 512 bytes.
+    /// Primary key; 1 to 512 bytes, none of them zero.
     pub id: String,
-    /// What the row belongs to, for listing; 0 to 512 bytes.
+    /// What the row belongs to, for listing; 0 to 512 bytes, none of them zero.
     pub owner: String,
     /// Metadata revision at which this row was last written.
     pub revision: u64,
@@ -115,7 +115,7 @@ pub struct HeadRow {
     pub metadata_revision: u64,
     /// The log's state (`bulla_audit::LogState`), at most 4 KiB.
     pub state: Vec<u8>,
-    /// Signed checkpoint of exactly this state.
+    /// Signed checkpoint of exactly this state; at most 16 KiB, none of them zero.
     pub checkpoint: String,
 }
 
@@ -133,6 +133,6 @@ pub struct EventRow {
 pub struct CheckpointRow {
     /// Size of the log that it covers.
     pub size: u64,
-    /// The C2SP signed note.
+    /// The C2SP signed note; at most 16 KiB, none of the bytes zero.
     pub note: String,
 }

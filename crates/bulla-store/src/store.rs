@@ -42,7 +42,7 @@ pub trait Store: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<Lookup>, StoreError>;
 
-    /// Lists changes with a revision greater than `after`, in order, at most `limit` rows.
+    /// Lists changes with a revision greater than `after`, in order, at most `limit` rows (1 to 10,000).
     async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, StoreError>;
 
     /// Counts the distinct revisions in the change feed; equals the head's metadata revision unless rows are missing.
@@ -63,13 +63,14 @@ pub trait Store: Send + Sync + fmt::Debug {
 
 /// A change, its audit events and the checkpoint over them, together or not at all.
 ///
-/// Dropped without [`commit`](Self::commit), nothing of it happened.
+/// Dropped without [`commit`](Self::commit), nothing of it happened. After an error of any of its methods but [`StoreError::Limit`], and
+/// after a call whose future was dropped, it is over: each further call fails, `commit` too.
 #[async_trait]
 pub trait Transaction: Send {
     /// Reads the head under the lock; `None` before the store was initialised.
     async fn head(&mut self) -> Result<Option<HeadRow>, StoreError>;
 
-    /// Lists changes with a revision greater than `after`, in order, at most `limit` rows.
+    /// Lists changes with a revision greater than `after`, in order, at most `limit` rows (1 to 10,000).
     async fn changes(&mut self, after: u64, limit: u32) -> Result<Vec<Change>, StoreError>;
 
     /// Writes a row, new or over the older one.
