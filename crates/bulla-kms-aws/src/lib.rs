@@ -1,1 +1,18 @@
-//! bulla-kms-aws.
+//! The provider whose keys are in AWS KMS, or in anything that speaks its API.
+//!
+//! Credentials come from AWS's own chain (environment, profile, web identity, container, instance), then through any roles that
+//! the configuration names; sessions are renewed before they end. [`AwsProvider::probe`] says at start what is wrong.
+
+mod config;
+mod error;
+mod key_name;
+mod probe;
+mod provider;
+mod redirect;
+mod regions;
+mod session;
+
+pub use config::{AssumeRole, AwsConfig, AwsRegion, StaticCredentials};
+pub use error::{AwsConfigError, AwsFault, FaultOrigin};
+pub use probe::{ProbeError, ProbeProblem, ProbeReport};
+pub use provider::AwsProvider;
