@@ -154,7 +154,6 @@ impl Line {
         } else {
             self.link(&row, sequence);
         }
-        self.displaced.numbered(sequence, row.column);
         self.pending = vec![row];
         self.next = sequence + 1;
     }
@@ -333,11 +332,12 @@ impl Line {
         self.replay.complete = false;
     }
 
-    /// Takes one of the rows that claim event `next - 1`; the others were inserted.
+    /// Takes one of the rows that claim event `next - 1`; the others stand where event `next` belongs, or were inserted.
     fn take_candidate(&mut self, index: usize) -> Row {
         let candidate = self.pending.swap_remove(index);
-        for inserted in self.pending.drain(..) {
-            self.findings.one(FindingKind::Inserted, inserted.column);
+        self.displaced.numbered(self.next - 1, candidate.column);
+        for other in self.pending.drain(..) {
+            self.displaced.stray(other, self.next, &mut self.findings);
         }
         candidate
     }
@@ -423,25 +423,30 @@ impl Line {
                 _ => self.displaced.stray(held, self.next, &mut self.findings),
             }
         }
-        let mut tail_truth = None;
+        let mut at_head = None;
         while let Some((size, group)) = self.checkpoints.pop_first() {
             let checkpoint = self.choose(size, group);
             if size == self.next {
                 self.settle(checkpoint);
             } else if size == head_size {
-                tail_truth = checkpoint.map(|checkpoint| checkpoint.last);
+                at_head = checkpoint;
             }
         }
         self.lose_pending();
         self.end_divergence();
         if self.next < head_size {
             self.replay.skip();
+            let truth = at_head.as_ref().map(|checkpoint| checkpoint.last);
             self.displaced.gap(Gap {
                 first: self.next,
                 last: head_size - 1,
-                truth: tail_truth,
+                truth,
                 is_tail: true,
             });
+            if let Some(checkpoint) = at_head.filter(|_| self.next + 1 == head_size) {
+                self.advance(self.next, checkpoint.last);
+                self.compare_root(&checkpoint);
+            }
         }
         self.displaced.explain(&mut self.findings);
         (self.findings, self.replay, self.externals)

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::{
     Completeness, FindingKind, Report,
     line::{External, Line},
@@ -22,8 +24,9 @@ pub struct LogHead {
 ///
 /// Memory is constant but for the map of rows that decide and for what was displaced. The order of calls:
 /// 1. [`new`](Self::new) with the head; [`compare_with`](Self::compare_with) for each checkpoint that was kept elsewhere;
-/// 2. rows in the order of their numbers with [`push_event`](Self::push_event), and each stored checkpoint with
-///    [`push_checkpoint`](Self::push_checkpoint) before the row whose number is the checkpoint's size;
+/// 2. rows in the order of their numbers with [`push_event`](Self::push_event), and stored checkpoints in the order of their sizes
+///    with [`push_checkpoint`](Self::push_checkpoint), side by side: a row waits until a checkpoint of a greater
+///    size was pushed, at most 10,000 rows do;
 /// 3. on a log that grows meanwhile, [`advance_head`](Self::advance_head) before rows beyond the head;
 /// 4. [`finish`](Self::finish).
 ///
@@ -41,7 +44,12 @@ pub struct LogVerifier {
     rows_read: u64,
     checkpoints_read: u64,
     newest_stored: u64,
+    /// Rows that wait for the checkpoints up to their sequence.
+    waiting: VecDeque<Row>,
 }
+
+/// How many rows wait for checkpoints; the store gives pages of this size at most.
+const MAX_WAITING: usize = 10_000;
 
 impl LogVerifier {
     /// Begins with the head, which says how many events there must be.
@@ -54,6 +62,7 @@ impl LogVerifier {
             rows_read: 0,
             checkpoints_read: 0,
             newest_stored: 0,
+            waiting: VecDeque::new(),
             head: head.clone(),
         };
         verifier.advance_head(head);
@@ -100,7 +109,9 @@ impl LogVerifier {
     /// Takes a stored checkpoint: the row's size and its note.
     pub fn push_checkpoint(&mut self, size: u64, note: &str) {
         self.checkpoints_read += 1;
+        // Rows before this size have all their checkpoints; rows of this size wait for a second one of it.
         self.newest_stored = self.newest_stored.max(size);
+        self.release();
         let kind = match self.keys.verify_checkpoint(note) {
             Ok(checkpoint) if checkpoint.size == size => {
                 if self.line.expect(checkpoint.into_inner()) {
@@ -117,11 +128,39 @@ impl LogVerifier {
     /// Takes a stored event: the row's number and its bytes.
     pub fn push_event(&mut self, row_sequence: u64, bytes: &[u8]) {
         self.rows_read += 1;
-        self.line.push(Row::read(row_sequence, bytes), self.head_size);
+        self.waiting.push_back(Row::read(row_sequence, bytes));
+        if self.waiting.len() > MAX_WAITING {
+            self.take_waiting();
+        } else {
+            self.release();
+        }
+    }
+
+    /// Hands on the rows whose checkpoints were all pushed.
+    fn release(&mut self) {
+        while let Some(row) = self.waiting.front() {
+            let sequence = row
+                .sequence
+                .filter(|sequence| *sequence < self.head_size)
+                .unwrap_or(row.column);
+            if sequence >= self.newest_stored {
+                break;
+            }
+            self.take_waiting();
+        }
+    }
+
+    fn take_waiting(&mut self) {
+        if let Some(row) = self.waiting.pop_front() {
+            self.line.push(row, self.head_size);
+        }
     }
 
     /// Ends, and says what was found.
     pub fn finish(mut self) -> Report {
+        while !self.waiting.is_empty() {
+            self.take_waiting();
+        }
         if self.newest_stored < self.head_size {
             self.line.findings.one(FindingKind::CheckpointMissing, self.head_size);
         }
