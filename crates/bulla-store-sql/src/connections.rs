@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, ConnectOptions, Connection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::dialect::{Dialect, Role};
+use crate::dialect::{Dialect, Settings};
 use crate::error;
 
 /// How long to wait for a connection, or for the answer to one statement, before the database counts as not reached.
@@ -21,9 +21,7 @@ pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Connections {
     options: AnyConnectOptions,
     dialect: Dialect,
-    role: Role,
-    lock_timeout: Duration,
-    check_durable: bool,
+    settings: Settings,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<AnyConnection>>,
 }
@@ -35,20 +33,11 @@ pub(crate) struct Lease {
 }
 
 impl Connections {
-    pub(crate) fn new(
-        options: AnyConnectOptions,
-        dialect: Dialect,
-        role: Role,
-        lock_timeout: Duration,
-        check_durable: bool,
-        size: u32,
-    ) -> Arc<Self> {
+    pub(crate) fn new(options: AnyConnectOptions, dialect: Dialect, settings: Settings, size: u32) -> Arc<Self> {
         Arc::new(Self {
             options,
             dialect,
-            role,
-            lock_timeout,
-            check_durable,
+            settings,
             permits: Arc::new(Semaphore::new(size.max(1) as usize)),
             idle: Mutex::new(Vec::new()),
         })
@@ -78,13 +67,8 @@ impl Connections {
 
     async fn connect(&self) -> Result<AnyConnection, StoreError> {
         let mut connection = self.options.connect().await.map_err(error::from_sqlx)?;
-        self.dialect
-            .set_up(&mut connection, self.role, self.lock_timeout)
-            .await?;
-        if self.check_durable {
-            // Also on each later connection: settings can change under a running process.
-            self.dialect.check_durable(&mut connection).await?;
-        }
+        // Durability is asked for on each new connection: settings can change under a running process.
+        self.dialect.set_up(&mut connection, &self.settings).await?;
         Ok(connection)
     }
 
@@ -120,7 +104,7 @@ impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connections")
             .field("dialect", &self.dialect)
-            .field("role", &self.role)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

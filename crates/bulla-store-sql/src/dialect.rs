@@ -26,6 +26,15 @@ pub(crate) enum Role {
     Reader,
 }
 
+/// How a connection is set up.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) role: Role,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) check_durable: bool,
+    pub(crate) sqlite_max_pages: Option<u32>,
+}
+
 impl Dialect {
     /// Takes the dialect from the scheme of a URL.
     pub(crate) fn from_url(url: &str) -> Option<Self> {
@@ -98,12 +107,8 @@ impl Dialect {
     }
 
     /// Sets up a new connection. Sizes: a write-ahead log of SQLite is checkpointed every 1,000 pages and cut to 64 MiB.
-    pub(crate) async fn set_up(
-        self,
-        connection: &mut AnyConnection,
-        role: Role,
-        lock_timeout: Duration,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn set_up(self, connection: &mut AnyConnection, settings: &Settings) -> Result<(), StoreError> {
+        let lock_timeout = settings.lock_timeout;
         let milliseconds = lock_timeout.as_millis().clamp(1, i32::MAX as u128);
         let seconds = lock_timeout.as_secs().max(1);
         let mut statements = match self {
@@ -128,7 +133,10 @@ impl Dialect {
                 String::from("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"),
             ],
         };
-        if role == Role::Reader {
+        if let (Self::Sqlite, Some(pages)) = (self, settings.sqlite_max_pages) {
+            statements.push(format!("PRAGMA max_page_count = {pages}"));
+        }
+        if settings.role == Role::Reader {
             statements.push(match self {
                 Self::Sqlite => String::from("PRAGMA query_only = ON"),
                 Self::Postgres => String::from("SET default_transaction_read_only = on"),
@@ -138,11 +146,15 @@ impl Dialect {
         for statement in statements {
             execute_raw(connection, &statement).await?;
         }
-        Ok(())
+        if settings.check_durable {
+            self.check_durable(connection).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses a database that may lose what it acknowledged.
-    pub(crate) async fn check_durable(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    async fn check_durable(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         match self {
             Self::Sqlite => {
                 // The mode is kept in the file; asking for it again changes nothing.

@@ -19,6 +19,7 @@ pub struct OpenOptions {
     pub(crate) lock_timeout: Duration,
     pub(crate) read_connections: u32,
     pub(crate) read_only: bool,
+    pub(crate) sqlite_max_pages: Option<u32>,
 }
 
 impl OpenOptions {
@@ -29,6 +30,7 @@ impl OpenOptions {
             lock_timeout: Duration::from_secs(5),
             read_connections: 4,
             read_only: false,
+            sqlite_max_pages: None,
         }
     }
 
@@ -53,6 +55,12 @@ impl OpenOptions {
     /// [`ReadOnly`](StoreError::ReadOnly).
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// Bounds the size of a SQLite file, in pages of 4 KiB; beyond it commits answer [`Full`](StoreError::Full). No bound unless told.
+    pub fn sqlite_max_pages(mut self, pages: u32) -> Self {
+        self.sqlite_max_pages = Some(pages);
         self
     }
 
@@ -87,6 +95,7 @@ impl fmt::Debug for OpenOptions {
             .field("lock_timeout", &self.lock_timeout)
             .field("read_connections", &self.read_connections)
             .field("read_only", &self.read_only)
+            .field("sqlite_max_pages", &self.sqlite_max_pages)
             .finish_non_exhaustive()
     }
 }

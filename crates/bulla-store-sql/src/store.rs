@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connections::{ANSWER_TIMEOUT, Connections, no_answer};
-use crate::dialect::{Dialect, Role};
+use crate::dialect::{Dialect, Role, Settings};
 use crate::options::OpenOptions;
 use crate::query::{self, Bind, arguments};
 use crate::statements::Statements;
@@ -39,11 +39,18 @@ impl SqlStore {
             lock_timeout,
             read_connections,
             read_only,
+            sqlite_max_pages,
             ..
         } = options;
         let connections = |role, size| {
             let check_durable = role == Role::Writer && !read_only;
-            Connections::new(connect.clone(), dialect, role, lock_timeout, check_durable, size)
+            let settings = Settings {
+                role,
+                lock_timeout,
+                check_durable,
+                sqlite_max_pages,
+            };
+            Connections::new(connect.clone(), dialect, settings, size)
         };
         let store = Self {
             dialect,

@@ -1,5 +1,8 @@
 //! The store conformance suite on PostgreSQL, each case on a database of its own.
 
+#[path = "support/raw.rs"]
+mod raw;
+#[path = "support/server.rs"]
 mod server;
 
 use std::sync::Arc;

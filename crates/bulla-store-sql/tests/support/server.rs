@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{AnyConnection, AssertSqlSafe, Connection};
+use crate::raw::execute;
 
 /// A database that the test made.
 pub(crate) struct Database {
@@ -42,15 +42,4 @@ impl Database {
         };
         execute(&self.admin_url, &format!("DROP DATABASE {}{force}", self.name)).await;
     }
-}
-
-/// Runs one statement on a connection of its own.
-pub(crate) async fn execute(url: &str, statement: &str) {
-    sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(url).await.expect("the server");
-    sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
-        .execute(&mut connection)
-        .await
-        .expect(statement);
-    connection.close().await.expect("a good-bye");
 }
