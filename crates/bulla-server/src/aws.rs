@@ -1,0 +1,216 @@
+//! The AWS KMS façade: `POST /` with an `X-Amz-Target`, JSON 1.1, Signature Version 4.
+//!
+//! One file per operation reads that operation's members and renders its answer; everything else is here, once.
+
+mod authenticate;
+mod cancel_key_deletion;
+mod create_alias;
+mod create_key;
+mod decrypt;
+mod delete_alias;
+mod describe_key;
+mod disable_key;
+mod disable_key_rotation;
+mod enable_key;
+mod enable_key_rotation;
+mod encrypt;
+mod generate_data_key;
+mod generate_data_key_without_plaintext;
+mod generate_random;
+mod get_key_rotation_status;
+mod json;
+mod key_metadata;
+mod list_aliases;
+mod list_key_rotations;
+mod list_keys;
+mod operation;
+mod re_encrypt;
+mod rotate_key_on_demand;
+mod schedule_key_deletion;
+mod update_alias;
+mod update_key_description;
+mod validation;
+mod wire;
+
+use std::error::Error;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use bulla_service::Call;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, USER_AGENT};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use self::wire::{Failure, Reply};
+use crate::body::{BodyError, read_body};
+use crate::edge::Edge;
+use crate::sigv4::SignedParts;
+
+pub(crate) use self::operation::Operation;
+pub use self::operation::{ROUTES, Route};
+
+const JSON_1_1: &str = "application/x-amz-json-1.1";
+
+/// Answers one request to the façade, counts it and logs it.
+pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, source_ip: Arc<str>) -> Response<Full<Bytes>> {
+    let began = Instant::now();
+    let request_id = edge.request_ids.next();
+    let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let operation = target.and_then(Operation::of_target);
+    if !is_json_1_1(head) {
+        edge.metrics
+            .count(operation, "UnknownOperationException", began.elapsed());
+        return without_json(operation.is_some() || target.is_some(), &request_id);
+    }
+    let mut principal = None;
+    let result = serve(edge, head, body, source_ip, &request_id, operation, &mut principal).await;
+    let outcome = result.as_ref().map_or_else(|failure| failure.code, |_| "ok");
+    edge.metrics.count(operation, outcome, began.elapsed());
+    let name = operation.map_or("unknown", |operation| operation.route().name);
+    let principal = principal
+        .as_ref()
+        .map_or("-", |principal: &bulla_model::PrincipalArn| principal.as_str());
+    match result {
+        Ok(Reply(body)) => {
+            tracing::debug!(
+                request_id = &*request_id,
+                operation = name,
+                principal,
+                outcome,
+                "answered"
+            );
+            respond(StatusCode::OK, body, &request_id)
+        }
+        Err(failure) => {
+            log(&failure, &request_id, name, principal);
+            respond(failure.status, failure.body(&request_id), &request_id)
+        }
+    }
+}
+
+async fn serve(
+    edge: &Edge,
+    head: &Parts,
+    body: Incoming,
+    source_ip: Arc<str>,
+    request_id: &Arc<str>,
+    operation: Option<Operation>,
+    principal: &mut Option<bulla_model::PrincipalArn>,
+) -> Result<Reply, Failure> {
+    let limits = &edge.limits;
+    let body = read_body(body, limits.body_bytes, limits.body_read)
+        .await
+        .map_err(|error| match error {
+            BodyError::TooLarge => Failure::too_large(limits.body_bytes),
+            BodyError::Incomplete => Failure::incomplete_body(),
+        })?;
+    let operation = operation.ok_or_else(Failure::unknown_operation)?;
+    let parts = SignedParts {
+        method: &head.method,
+        uri: &head.uri,
+        headers: &head.headers,
+    };
+    let (caller, region) = authenticate::authenticate(edge, &parts, &body, &source_ip).await?;
+    *principal = Some(caller.arn().clone());
+    let user_agent = head
+        .headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let call = Call {
+        caller,
+        region,
+        request_id: request_id.clone(),
+        source_ip,
+        user_agent: user_agent.into(),
+    };
+    let answer = operation.answer(&edge.service, &call, &body);
+    tokio::time::timeout(limits.request, answer)
+        .await
+        .unwrap_or_else(|_| Err(Failure::timed_out()))
+}
+
+fn is_json_1_1(head: &Parts) -> bool {
+    let content_type = head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    content_type
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case(JSON_1_1))
+}
+
+fn respond(status: StatusCode, body: Bytes, request_id: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(5);
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", value);
+    }
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, no-store, must-revalidate, private"),
+    );
+    headers.insert(EXPIRES, HeaderValue::from_static("0"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON_1_1));
+    response
+}
+
+/// What AWS's front end answers where it can't tell which protocol is spoken: XML.
+fn without_json(has_target: bool, request_id: &str) -> Response<Full<Bytes>> {
+    let (status, body) = if has_target {
+        (StatusCode::NOT_FOUND, "<UnknownOperationException/>\n")
+    } else {
+        (
+            StatusCode::FORBIDDEN,
+            "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>\n\
+             </AccessDeniedException>\n",
+        )
+    };
+    let mut response = respond(status, Bytes::from_static(body.as_bytes()), request_id);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+}
+
+/// One line for each failure: what happened and to whom, never what was sent.
+fn log(failure: &Failure, request_id: &str, operation: &str, principal: &str) {
+    let mut causes = String::new();
+    let mut cause: Option<&dyn Error> = failure.cause.as_ref().map(|error| error as &dyn Error);
+    while failure.is_internal()
+        && let Some(error) = cause
+    {
+        let _ = write!(causes, "{}{error}", if causes.is_empty() { "" } else { ": " });
+        cause = error.source();
+    }
+    let status = failure.status.as_u16();
+    if failure.is_internal() {
+        tracing::error!(
+            request_id,
+            operation,
+            principal,
+            outcome = failure.code,
+            status,
+            causes,
+            "failed"
+        );
+    } else {
+        tracing::info!(
+            request_id,
+            operation,
+            principal,
+            outcome = failure.code,
+            status,
+            "refused"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use bulla_model::{AccountId, Region};
+use bulla_service::Caller;
+
+use super::wire::Failure;
+use crate::config::AuthMode;
+use crate::edge::Edge;
+use crate::sigv4::{Claim, Scope, SignatureError, SignedParts, SigningKey};
+
+const DEV_REGION: &str = "us-east-1";
+
+/// Finds who sent a request, and for which region he signed it.
+pub(super) async fn authenticate(
+    edge: &Edge,
+    parts: &SignedParts<'_>,
+    body: &[u8],
+    source_ip: &str,
+) -> Result<(Caller, Region), Failure> {
+    match edge.auth {
+        AuthMode::Dev => anybody(parts),
+        AuthMode::SignatureV4 => verify(edge, parts, body).await.inspect_err(|failure| {
+            if !failure.is_internal() {
+                edge.service.record_authentication_failure(failure.code, source_ip);
+            }
+        }),
+    }
+}
+
+/// Verifies the signature of a request under the access key that it names.
+async fn verify(edge: &Edge, parts: &SignedParts<'_>, body: &[u8]) -> Result<(Caller, Region), Failure> {
+    let now = edge.clock.now().as_micros().div_euclid(1_000_000);
+    let claim = Claim::parse(parts, now)?;
+    let scope = &claim.authorization.scope;
+    let region = region(edge, scope)?;
+    if parts.headers.contains_key("x-amz-security-token") {
+        return Err(SignatureError::UnknownAccessKey.into());
+    }
+    let credential = edge
+        .service
+        .credential(scope.access_key_id)
+        .await?
+        .ok_or(SignatureError::UnknownAccessKey)?;
+    match edge.signing_keys.find(scope, credential.revision()) {
+        Some(key) => claim.verify(parts, body, &key)?,
+        None => {
+            let key = Arc::new(SigningKey::derive(credential.secret().expose_secret(), scope));
+            claim.verify(parts, body, &key)?;
+            edge.signing_keys.keep(scope, credential.revision(), key);
+        }
+    }
+    Ok((Caller::signed(credential), region))
+}
+
+fn region(edge: &Edge, scope: &Scope<'_>) -> Result<Region, SignatureError> {
+    let wrong = || SignatureError::WrongRegion(scope.region.to_owned());
+    let region: Region = scope.region.parse().map_err(|_| wrong())?;
+    if edge.regions.is_empty() || edge.regions.contains(&region) {
+        Ok(region)
+    } else {
+        Err(wrong())
+    }
+}
+
+/// The dev mode's administrator: the account is a 12-digit access key id, else zeros.
+fn anybody(parts: &SignedParts<'_>) -> Result<(Caller, Region), Failure> {
+    let header = parts
+        .headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let scope = header.and_then(Scope::of_unverified);
+    let account = scope.as_ref().and_then(|scope| scope.access_key_id.parse().ok());
+    let region = scope.as_ref().map_or(DEV_REGION, |scope| scope.region);
+    let region = region
+        .parse()
+        .map_err(|_| SignatureError::WrongRegion(region.to_owned()))?;
+    Ok((
+        Caller::dev_admin(account.unwrap_or_else(|| AccountId::from_number(0))),
+        region,
+    ))
+}

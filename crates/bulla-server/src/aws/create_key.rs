@@ -1,0 +1,107 @@
+use bulla_model::{KeyOrigin, KeySpec, KeyUsage, Tag};
+use bulla_service::{Call, CreateKeyRequest, Service};
+use serde::{Deserialize, Serialize};
+
+use super::json::{Flag, List, Object, Text, parse};
+use super::key_metadata::KeyMetadata;
+use super::validation::{
+    CUSTOM_KEY_STORE_ID, CUSTOMER_MASTER_KEY_SPECS, Checks, DESCRIPTION, KEY_SPECS, KEY_USAGES, ORIGINS, POLICY,
+    TAG_KEY, TAG_VALUE, XKS_KEY_ID,
+};
+use super::wire::{Failure, Reply};
+
+/// Answers `CreateKey`.
+pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
+    let response = service.create_key(call, parse::<Input>(body)?.check()?).await?;
+    Reply::json(
+        &Output {
+            key_metadata: KeyMetadata::of(&response.key),
+        },
+        0,
+    )
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Input {
+    policy: Option<Text>,
+    description: Option<Text>,
+    key_usage: Option<Text>,
+    customer_master_key_spec: Option<Text>,
+    key_spec: Option<Text>,
+    origin: Option<Text>,
+    custom_key_store_id: Option<Text>,
+    bypass_policy_lockout_safety_check: Option<Flag>,
+    tags: Option<List<Object<TagInput>>>,
+    multi_region: Option<Flag>,
+    xks_key_id: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct TagInput {
+    tag_key: Option<Text>,
+    tag_value: Option<Text>,
+}
+
+impl Input {
+    fn check(self) -> Result<CreateKeyRequest, Failure> {
+        let mut checks = Checks::default();
+        let both_specs = self.customer_master_key_spec.is_some() && self.key_spec.is_some();
+        let policy = checks.text("policy", self.policy, &POLICY);
+        let description = checks
+            .text("description", self.description, &DESCRIPTION)
+            .unwrap_or_default();
+        let usage = checks.choice("keyUsage", self.key_usage, KEY_USAGES);
+        let old_spec = checks.choice(
+            "customerMasterKeySpec",
+            self.customer_master_key_spec,
+            CUSTOMER_MASTER_KEY_SPECS,
+        );
+        let spec = checks.choice("keySpec", self.key_spec, KEY_SPECS);
+        let origin = checks.choice("origin", self.origin, ORIGINS);
+        let store = checks.text("customKeyStoreId", self.custom_key_store_id, &CUSTOM_KEY_STORE_ID);
+        let _ = checks.flag(self.bypass_policy_lockout_safety_check);
+        let tags = check_tags(&mut checks, self.tags);
+        let multi_region = checks.flag(self.multi_region);
+        let external = checks.text("xksKeyId", self.xks_key_id, &XKS_KEY_ID);
+        if both_specs {
+            checks.refuse(
+                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+            );
+        }
+        if store.is_some() || external.is_some() {
+            checks.not_built_yet("Custom key stores are not built yet.");
+        }
+        let request = CreateKeyRequest {
+            description,
+            usage: checks.built(usage, KeyUsage::EncryptDecrypt, "key usage"),
+            spec: checks.built(spec.or(old_spec), KeySpec::SymmetricDefault, "key spec"),
+            origin: checks.built(origin, KeyOrigin::AwsKms, "origin"),
+            tags,
+            policy,
+            multi_region,
+        };
+        checks.finish(request)
+    }
+}
+
+fn check_tags(checks: &mut Checks, tags: Option<List<Object<TagInput>>>) -> Vec<Tag> {
+    let list = tags.map(|list| list.0).unwrap_or_default();
+    let numbered = list.into_iter().zip(1_u32..);
+    numbered
+        .map(|(tag, number)| {
+            let TagInput { tag_key, tag_value } = tag.map(|object| object.0).unwrap_or_default();
+            Tag {
+                key: checks.required_text(&format!("tags.{number}.member.tagKey"), tag_key, &TAG_KEY),
+                value: checks.required_text(&format!("tags.{number}.member.tagValue"), tag_value, &TAG_VALUE),
+            }
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output<'a> {
+    key_metadata: KeyMetadata<'a>,
+}

@@ -1,0 +1,59 @@
+use bulla_model::MaterialId;
+use bulla_service::{Call, DecryptRequest, Service};
+use serde::{Deserialize, Serialize};
+
+use super::json::{Blob, Flag, List, Object, Pairs, Text, parse};
+use super::validation::{Checks, DRY_RUN_MODIFIERS, KEY_ID, MAX_CIPHERTEXT, Recipient};
+use super::wire::{Base64, Failure, Reply, as_text};
+
+/// Answers `Decrypt`.
+pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
+    let response = service.decrypt(call, parse::<Input>(body)?.check()?).await?;
+    let output = Output {
+        key_id: response.key_arn.as_str(),
+        plaintext: Base64::from(&response.plaintext),
+        encryption_algorithm: response.encryption_algorithm.as_str(),
+        key_material_id: response.key_material_id,
+    };
+    Reply::json(&output, response.plaintext.len())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Input {
+    ciphertext_blob: Option<Blob>,
+    encryption_context: Option<Pairs>,
+    grant_tokens: Option<List<Text>>,
+    key_id: Option<Text>,
+    encryption_algorithm: Option<Text>,
+    recipient: Option<Object<Recipient>>,
+    dry_run: Option<Flag>,
+    dry_run_modifiers: Option<List<Text>>,
+}
+
+impl Input {
+    fn check(self) -> Result<DecryptRequest, Failure> {
+        let mut checks = Checks::default();
+        let request = DecryptRequest {
+            ciphertext_blob: checks.required_public_blob("ciphertextBlob", self.ciphertext_blob, MAX_CIPHERTEXT),
+            encryption_context: checks.context("encryptionContext", self.encryption_context),
+            grant_tokens: checks.grant_tokens(self.grant_tokens),
+            key_id: checks.text("keyId", self.key_id, &KEY_ID),
+            encryption_algorithm: checks.algorithm("encryptionAlgorithm", self.encryption_algorithm),
+            dry_run: checks.flag(self.dry_run),
+        };
+        checks.recipient(self.recipient);
+        checks.not_built_yet_choices("dryRunModifiers", self.dry_run_modifiers, DRY_RUN_MODIFIERS);
+        checks.finish(request)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output<'a> {
+    key_id: &'a str,
+    plaintext: Base64<'a>,
+    encryption_algorithm: &'a str,
+    #[serde(serialize_with = "as_text")]
+    key_material_id: MaterialId,
+}

@@ -1,0 +1,26 @@
+use bulla_service::{Call, DisableKeyRequest, Service};
+use serde::Deserialize;
+
+use super::json::{Text, parse};
+use super::validation::{Checks, KEY_ID};
+use super::wire::{Failure, Reply};
+
+/// Answers `DisableKey`.
+pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
+    service.disable_key(call, parse::<Input>(body)?.check()?).await?;
+    Ok(Reply::empty())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Input {
+    key_id: Option<Text>,
+}
+
+impl Input {
+    fn check(self) -> Result<DisableKeyRequest, Failure> {
+        let mut checks = Checks::default();
+        let key_id = checks.required_text("keyId", self.key_id, &KEY_ID);
+        checks.finish(DisableKeyRequest { key_id })
+    }
+}

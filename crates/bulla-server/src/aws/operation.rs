@@ -1,0 +1,157 @@
+//! The one table of operations: every name of the AWS KMS API, its action in policies, and who answers it.
+
+use bulla_service::{Call, Service};
+
+use super::wire::{Failure, Reply};
+
+/// One operation of the AWS KMS API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// AWS's name; the target is `TrentService.` and this.
+    pub name: &'static str,
+    /// The action that policies name.
+    pub action: &'static str,
+    /// Whether this service does it yet; else it answers `UnsupportedOperationException`.
+    pub built: bool,
+}
+
+macro_rules! operations {
+    ($($name:ident $(=> $module:ident)?,)*) => {
+        /// Every operation of the service model, sorted by name.
+        pub const ROUTES: &[Route] = &[$(Route {
+            name: stringify!($name),
+            action: concat!("kms:", stringify!($name)),
+            built: operations!(@built $($module)?),
+        }),*];
+
+        /// An operation, by its place in [`ROUTES`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Operation { $($name),* }
+
+        impl Operation {
+            const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Hands a request to the operation's own file.
+            pub(super) async fn answer(self, service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
+                match self {
+                    $(Self::$name => operations!(@answer $name, service, call, body $(, $module)?),)*
+                }
+            }
+        }
+    };
+    (@built) => { false };
+    (@built $module:ident) => { true };
+    (@answer $name:ident, $service:ident, $call:ident, $body:ident) => {
+        Err(Failure::unsupported(concat!(stringify!($name), " is not built yet.")))
+    };
+    (@answer $name:ident, $service:ident, $call:ident, $body:ident, $module:ident) => {
+        super::$module::handle($service, $call, $body).await
+    };
+}
+
+operations! {
+    CancelKeyDeletion => cancel_key_deletion,
+    ConnectCustomKeyStore,
+    CreateAlias => create_alias,
+    CreateCustomKeyStore,
+    CreateGrant,
+    CreateKey => create_key,
+    Decapsulate,
+    Decrypt => decrypt,
+    DeleteAlias => delete_alias,
+    DeleteCustomKeyStore,
+    DeleteImportedKeyMaterial,
+    DeriveSharedSecret,
+    DescribeCustomKeyStores,
+    DescribeKey => describe_key,
+    DisableKey => disable_key,
+    DisableKeyRotation => disable_key_rotation,
+    DisconnectCustomKeyStore,
+    EnableKey => enable_key,
+    EnableKeyRotation => enable_key_rotation,
+    Encapsulate,
+    Encrypt => encrypt,
+    GenerateDataKey => generate_data_key,
+    GenerateDataKeyPair,
+    GenerateDataKeyPairWithoutPlaintext,
+    GenerateDataKeyWithoutPlaintext => generate_data_key_without_plaintext,
+    GenerateMac,
+    GenerateRandom => generate_random,
+    GetKeyLastUsage,
+    GetKeyPolicy,
+    GetKeyRotationStatus => get_key_rotation_status,
+    GetParametersForImport,
+    GetPublicKey,
+    ImportKeyMaterial,
+    ListAliases => list_aliases,
+    ListGrants,
+    ListKeyPolicies,
+    ListKeyRotations => list_key_rotations,
+    ListKeys => list_keys,
+    ListResourceTags,
+    ListRetirableGrants,
+    PutKeyPolicy,
+    ReEncrypt => re_encrypt,
+    ReplicateKey,
+    RetireGrant,
+    RevokeGrant,
+    RotateKeyOnDemand => rotate_key_on_demand,
+    ScheduleKeyDeletion => schedule_key_deletion,
+    Sign,
+    TagResource,
+    UntagResource,
+    UpdateAlias => update_alias,
+    UpdateCustomKeyStore,
+    UpdateKeyDescription => update_key_description,
+    UpdatePrimaryRegion,
+    Verify,
+    VerifyMac,
+}
+
+impl Operation {
+    /// Finds the operation of an `X-Amz-Target`: `TrentService.<name>`.
+    pub(crate) fn of_target(target: &str) -> Option<Self> {
+        let name = target.strip_prefix("TrentService.")?;
+        let at = ROUTES.binary_search_by(|route| route.name.cmp(name)).ok()?;
+        Self::ALL.get(at).copied()
+    }
+
+    /// The operation's line in the table.
+    pub(crate) fn route(self) -> &'static Route {
+        &ROUTES[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_found_by_its_target() {
+        assert_eq!(ROUTES.len(), 56);
+        assert!(ROUTES.is_sorted_by(|a, b| a.name < b.name));
+        for (route, operation) in ROUTES.iter().zip(Operation::ALL) {
+            assert_eq!(
+                Operation::of_target(&format!("TrentService.{}", route.name)),
+                Some(*operation)
+            );
+            assert_eq!(operation.route(), route);
+        }
+        assert_eq!(ROUTES.iter().filter(|route| route.built).count(), 23);
+    }
+
+    #[test]
+    fn other_targets_name_nothing() {
+        for target in [
+            "",
+            "Encrypt",
+            "TrentService",
+            "TrentService.",
+            "TrentService.encrypt",
+            "trentservice.Encrypt",
+            "TrentService.Encrypt ",
+        ] {
+            assert_eq!(Operation::of_target(target), None, "{target}");
+        }
+    }
+}

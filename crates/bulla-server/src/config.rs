@@ -1,0 +1,103 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bulla_model::Region;
+
+use crate::network::Network;
+
+/// How the server listens, whom it believes and what it bears.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Who may ask.
+    pub auth: AuthMode,
+    /// Regions that are answered; empty means any.
+    pub regions: Vec<Region>,
+    /// Certificate and key; without them, plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Plain HTTP off loopback, because a proxy in front speaks TLS.
+    pub behind_tls_proxy: bool,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The dev mode off loopback, as containers need it.
+    pub allow_remote_dev: bool,
+    /// Further values of `Host` that the dev mode answers, in lower case without a port; the loopback's names and addresses are always.
+    pub dev_hosts: Vec<String>,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Whoever signs with an access key of the service.
+    SignatureV4,
+    /// Anybody, as the administrator. For tests on one's own machine.
+    Dev,
+}
+
+/// Where certificate and key are.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// PEM: the certificate, then its chain.
+    pub certificates: PathBuf,
+    /// PEM: the private key, PKCS#8, SEC1 or PKCS#1.
+    pub key: PathBuf,
+    /// How often the files are looked at for a change.
+    pub poll: Duration,
+}
+
+/// What one client can take from the others.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most bytes of a body.
+    pub body_bytes: usize,
+    /// Most bytes of a request's line and headers together, at least 8,192. There are never more than 100 headers.
+    pub header_bytes: usize,
+    /// Most connections at once; further ones wait to be accepted.
+    pub connections: u32,
+    /// From a request's first byte to the end of its headers; also for the TLS handshake.
+    pub header_read: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body_read: Duration,
+    /// How long a connection may stay without a request.
+    pub idle: Duration,
+    /// How long the service may take for one request.
+    pub request: Duration,
+    /// How long requests under way may take once the server stops.
+    pub drain: Duration,
+}
+
+impl ServerConfig {
+    /// The defaults: signatures verified, plain HTTP.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            auth: AuthMode::SignatureV4,
+            regions: Vec::new(),
+            tls: None,
+            behind_tls_proxy: false,
+            trusted_proxies: Vec::new(),
+            allow_remote_dev: false,
+            dev_hosts: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            header_bytes: 32 * 1024,
+            connections: 4096,
+            header_read: Duration::from_secs(10),
+            body_read: Duration::from_secs(20),
+            idle: Duration::from_secs(90),
+            request: Duration::from_secs(30),
+            drain: Duration::from_secs(25),
+        }
+    }
+}

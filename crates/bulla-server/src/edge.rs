@@ -1,0 +1,133 @@
+use std::convert::Infallible;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bulla_model::{Clock, Region};
+use bulla_service::Service;
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use crate::aws;
+use crate::config::{AuthMode, Limits};
+use crate::metrics::Metrics;
+use crate::network::{Network, client_address, is_local_name};
+use crate::request_id::RequestIds;
+use crate::sigv4::SigningKeys;
+
+/// What every request is answered with; one per server.
+pub(crate) struct Edge {
+    pub(crate) service: Service,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) signing_keys: SigningKeys,
+    pub(crate) metrics: Metrics,
+    pub(crate) auth: AuthMode,
+    pub(crate) regions: Vec<Region>,
+    pub(crate) limits: Limits,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) dev_hosts: Vec<String>,
+    pub(crate) remote: bool,
+}
+
+/// The peer of a connection, with its address as text, made once.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
+    pub(crate) text: Arc<str>,
+}
+
+impl Edge {
+    /// Answers one request: the façade, or one of the few fixed pages.
+    pub(crate) async fn answer(
+        &self,
+        peer: &Peer,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (head, body) = request.into_parts();
+        if self.auth == AuthMode::Dev && !self.is_local(&head.uri, &head.headers) {
+            return Ok(page(
+                StatusCode::FORBIDDEN,
+                r#"{"message":"this server answers local names and pages only"}"#,
+            ));
+        }
+        let read = matches!(head.method, Method::GET | Method::HEAD);
+        Ok(match head.uri.path() {
+            "/" if head.method == Method::POST => {
+                let source_ip = if self.trusted_proxies.is_empty() {
+                    peer.text.clone()
+                } else {
+                    client_address(peer.address, &head.headers, &self.trusted_proxies)
+                        .to_string()
+                        .into()
+                };
+                aws::answer(self, &head, body, source_ip).await
+            }
+            "/healthz" if read => page(StatusCode::OK, r#"{"status":"alive"}"#),
+            "/readyz" if read => self.ready().await,
+            "/metrics" if read => self.metrics_page(),
+            "/" => not_allowed("POST"),
+            "/healthz" | "/readyz" | "/metrics" => not_allowed("GET, HEAD"),
+            _ => page(StatusCode::NOT_FOUND, r#"{"message":"no such page"}"#),
+        })
+    }
+
+    /// Keeps web pages from reaching a server that trusts everybody: by a name bound to our address, or across origins.
+    fn is_local(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let local = |name: &str| is_local_name(name, &self.dev_hosts, self.remote);
+        let host = headers.get(HOST).map_or_else(
+            || uri.authority().map(|authority| authority.as_str()),
+            |host| host.to_str().ok(),
+        );
+        let origin_is_local = headers.get_all(ORIGIN).iter().all(|origin| {
+            let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+            host.is_some_and(|(_, host)| local(host))
+        });
+        host.is_some_and(local) && origin_is_local
+    }
+
+    async fn ready(&self) -> Response<Full<Bytes>> {
+        match tokio::time::timeout(self.limits.request, self.service.ready()).await {
+            Ok(Ok(())) => page(StatusCode::OK, r#"{"status":"ready"}"#),
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+                page(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#)
+            }
+            Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#),
+        }
+    }
+
+    fn metrics_page(&self) -> Response<Full<Bytes>> {
+        let text = self.metrics.render(self.service.metrics(), self.signing_keys.len());
+        let mut response = Response::new(Full::new(text.into()));
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+        );
+        response
+    }
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge").field("auth", &self.auth).finish_non_exhaustive()
+    }
+}
+
+fn page(status: StatusCode, json: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(json.as_bytes())));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let mut response = page(StatusCode::METHOD_NOT_ALLOWED, r#"{"message":"not with this method"}"#);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}

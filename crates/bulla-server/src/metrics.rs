@@ -1,0 +1,263 @@
+//! What the server counts, in Prometheus's text format. The number of series is fixed when the program is compiled.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bulla_service::Histogram;
+
+use crate::aws::{Operation, ROUTES};
+
+/// Everything that an operation can end in; what is not listed counts as `other`.
+const OUTCOMES: &[&str] = &[
+    "ok",
+    "AccessDeniedException",
+    "AlreadyExistsException",
+    "DependencyTimeoutException",
+    "DisabledException",
+    "DryRunOperationException",
+    "IncompleteSignatureException",
+    "IncorrectKeyException",
+    "InvalidAliasNameException",
+    "InvalidArnException",
+    "InvalidCiphertextException",
+    "InvalidKeyUsageException",
+    "InvalidMarkerException",
+    "InvalidSignatureException",
+    "KMSInternalException",
+    "KMSInvalidStateException",
+    "LimitExceededException",
+    "MissingAuthenticationTokenException",
+    "NotFoundException",
+    "RequestEntityTooLargeException",
+    "RequestTimeoutException",
+    "SerializationException",
+    "TagException",
+    "ThrottlingException",
+    "UnknownOperationException",
+    "UnrecognizedClientException",
+    "UnsupportedOperationException",
+    "ValidationException",
+    "other",
+];
+
+/// One row per operation and one for requests that name none.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    rows: Vec<Row>,
+    /// Connections open now.
+    pub(crate) connections: AtomicU64,
+    /// TLS handshakes that failed.
+    pub(crate) failed_handshakes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    outcomes: [AtomicU64; OUTCOMES.len()],
+    micros: Histogram,
+}
+
+impl Metrics {
+    /// Starts at zero.
+    pub(crate) fn new() -> Self {
+        let rows = std::iter::repeat_with(Row::default).take(ROUTES.len() + 1).collect();
+        Self {
+            rows,
+            connections: AtomicU64::new(0),
+            failed_handshakes: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts one request.
+    pub(crate) fn count(&self, operation: Option<Operation>, outcome: &str, took: Duration) {
+        let Some(row) = self
+            .rows
+            .get(operation.map_or(ROUTES.len(), |operation| operation as usize))
+        else {
+            return;
+        };
+        let at = OUTCOMES
+            .iter()
+            .position(|name| *name == outcome)
+            .unwrap_or(OUTCOMES.len() - 1);
+        row.outcomes[at].fetch_add(1, Ordering::Relaxed);
+        row.micros.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Writes everything, with what the service counts.
+    pub(crate) fn render(&self, service: &bulla_service::Metrics, signing_keys: usize) -> String {
+        let mut text = String::with_capacity(16 * 1024);
+        self.render_operations(&mut text);
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        for (name, kind, help, value) in [
+            (
+                "bulla_connections",
+                "gauge",
+                "Connections open now.",
+                value(&self.connections),
+            ),
+            (
+                "bulla_tls_handshake_failures_total",
+                "counter",
+                "TLS handshakes that failed.",
+                value(&self.failed_handshakes),
+            ),
+            (
+                "bulla_signing_keys",
+                "gauge",
+                "Derived signing keys in the cache.",
+                signing_keys as u64,
+            ),
+            (
+                "bulla_audit_commits_total",
+                "counter",
+                "Group commits that became durable.",
+                value(&service.commits),
+            ),
+            (
+                "bulla_audit_commit_failures_total",
+                "counter",
+                "Group commits that failed.",
+                value(&service.commit_failures),
+            ),
+            (
+                "bulla_audit_events_total",
+                "counter",
+                "Events in durable commits.",
+                value(&service.events),
+            ),
+            (
+                "bulla_stale_decisions_total",
+                "counter",
+                "Decisions made again because a row changed.",
+                value(&service.stale_decisions),
+            ),
+            (
+                "bulla_cache_hits_total",
+                "counter",
+                "Rows found in the cache.",
+                value(&service.cache_hits),
+            ),
+            (
+                "bulla_cache_misses_total",
+                "counter",
+                "Rows read from the store.",
+                value(&service.cache_misses),
+            ),
+            (
+                "bulla_cache_entries",
+                "gauge",
+                "Rows in the cache now.",
+                value(&service.cache_entries),
+            ),
+            (
+                "bulla_tampered_rows_total",
+                "counter",
+                "Rows refused because they were changed.",
+                value(&service.tampered_rows),
+            ),
+        ] {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+        }
+        for (name, help, histogram, scale) in [
+            (
+                "bulla_audit_batch_size",
+                "Requests in one group commit.",
+                &service.batch_size,
+                1.0,
+            ),
+            (
+                "bulla_audit_commit_seconds",
+                "Seconds from begin to durable.",
+                &service.commit_micros,
+                1e-6,
+            ),
+        ] {
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+            render_histogram(&mut text, name, "", histogram, scale);
+        }
+        text
+    }
+
+    fn render_operations(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "# HELP bulla_operations_total Requests by operation and outcome.\n# TYPE bulla_operations_total counter"
+        );
+        let names = || ROUTES.iter().map(|route| route.name).chain(["unknown"]);
+        for (name, row) in names().zip(&self.rows) {
+            for (outcome, count) in OUTCOMES.iter().zip(&row.outcomes) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let _ = writeln!(
+                        text,
+                        "bulla_operations_total{{operation=\"{name}\",outcome=\"{outcome}\"}} {count}"
+                    );
+                }
+            }
+        }
+        let _ = writeln!(
+            text,
+            "# HELP bulla_operation_seconds Seconds from headers to answer.\n# TYPE bulla_operation_seconds histogram"
+        );
+        for (name, row) in names().zip(&self.rows) {
+            if row.micros.count() > 0 {
+                render_histogram(
+                    text,
+                    "bulla_operation_seconds",
+                    &format!("operation=\"{name}\","),
+                    &row.micros,
+                    1e-6,
+                );
+            }
+        }
+    }
+}
+
+/// Bucket `i` holds whole numbers below `2^i`, so its upper bound is `2^i - 1`.
+fn render_histogram(text: &mut String, name: &str, labels: &str, histogram: &Histogram, scale: f64) {
+    let mut total = 0;
+    for (power, bucket) in histogram.buckets.iter().enumerate() {
+        total += bucket.load(Ordering::Relaxed);
+        if power + 1 < histogram.buckets.len() {
+            let bound = ((1_u64 << power) - 1) as f64 * scale;
+            let _ = writeln!(text, "{name}_bucket{{{labels}le=\"{bound}\"}} {total}");
+        }
+    }
+    let sum = histogram.sum.load(Ordering::Relaxed) as f64 * scale;
+    let labels_alone = if labels.is_empty() {
+        String::new()
+    } else {
+        format!("{{{}}}", labels.trim_end_matches(','))
+    };
+    let _ = writeln!(text, "{name}_bucket{{{labels}le=\"+Inf\"}} {total}");
+    let _ = writeln!(
+        text,
+        "{name}_sum{labels_alone} {sum}\n{name}_count{labels_alone} {total}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered() {
+        let metrics = Metrics::new();
+        let encrypt = Operation::of_target("TrentService.Encrypt");
+        metrics.count(encrypt, "ok", Duration::from_micros(3));
+        metrics.count(encrypt, "ok", Duration::from_micros(5));
+        metrics.count(None, "NobodyListedThis", Duration::from_micros(1));
+        let text = metrics.render(&bulla_service::Metrics::default(), 7);
+        for line in [
+            "bulla_operations_total{operation=\"Encrypt\",outcome=\"ok\"} 2",
+            "bulla_operations_total{operation=\"unknown\",outcome=\"other\"} 1",
+            "bulla_operation_seconds_bucket{operation=\"Encrypt\",le=\"+Inf\"} 2",
+            "bulla_operation_seconds_count{operation=\"Encrypt\"} 2",
+            "bulla_signing_keys 7",
+            "bulla_audit_batch_size_count 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+}

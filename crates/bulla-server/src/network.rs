@@ -1,0 +1,187 @@
+//! Whose word about addresses and names is believed.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::HeaderMap;
+
+/// A range of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix_bits: u8,
+}
+
+/// A text that is no range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an address or a range of addresses such as 10.0.0.0/8")]
+pub struct NetworkError;
+
+impl Network {
+    /// Says whether the address lies in the range. An IPv4 address in IPv6's clothes is the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let shift = 32 - u32::from(self.prefix_bits);
+                network.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let shift = 128 - u32::from(self.prefix_bits);
+                network.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let (address, prefix) = text
+            .split_once('/')
+            .map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = prefix.map_or(Ok(most), str::parse).map_err(|_| NetworkError)?;
+        if prefix_bits <= most {
+            Ok(Self { address, prefix_bits })
+        } else {
+            Err(NetworkError)
+        }
+    }
+}
+
+/// The address that a request came from: the peer's, or what trusted proxies say, read from the nearest one outwards.
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(peer) {
+        return peer;
+    }
+    let mut client = peer;
+    let values: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')) {
+        let hop = hop.trim();
+        let address = hop
+            .parse()
+            .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()));
+        let Ok(address) = address else { break };
+        client = address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    client
+}
+
+/// Whether a `Host` or the host of an `Origin` means this machine: then no foreign page's name was bound to our address.
+pub(crate) fn is_local_name(authority: &str, further: &[String], remote: bool) -> bool {
+    let name = host_of(authority).to_ascii_lowercase();
+    if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return remote || address.to_canonical().is_loopback();
+    }
+    // A name without a dot is never in the public DNS, so no stranger owns it: containers call each other by such names.
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || further.contains(&name)
+        || (remote && !name.is_empty() && !name.contains('.'))
+}
+
+fn host_of(authority: &str) -> &str {
+    match authority.rfind(':') {
+        Some(at) if authority[at + 1..].bytes().all(|byte| byte.is_ascii_digit()) && !authority[..at].is_empty() => {
+            if authority.starts_with('[') && !authority[..at].ends_with(']') {
+                authority
+            } else {
+                &authority[..at]
+            }
+        }
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn networks_contain_their_addresses_only() {
+        for (network, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("192.168.1.7", "192.168.1.7", "192.168.1.8"),
+            ("fd00::/8", "fd12::1", "fe80::1"),
+            ("10.0.0.0/8", "::ffff:10.1.1.1", "::1"),
+        ] {
+            let network: Network = network.parse().unwrap();
+            assert!(network.contains(inside.parse().unwrap()));
+            assert!(!network.contains(outside.parse().unwrap()));
+        }
+        assert!(
+            "0.0.0.0/0"
+                .parse::<Network>()
+                .unwrap()
+                .contains("8.8.8.8".parse().unwrap())
+        );
+        for wrong in ["", "10.0.0.0/33", "10.0.0", "::/129", "10.0.0.0/-1", "10.0.0.0/8/8"] {
+            assert_eq!(wrong.parse::<Network>(), Err(NetworkError), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn forwarded_addresses_are_believed_from_listed_proxies_only() {
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let forged = headers(&["6.6.6.6, 1.2.3.4", "10.0.0.9"]);
+        assert_eq!(client_address(proxy, &forged, &[]), proxy);
+        assert_eq!(client_address(proxy, &forged, &trusted).to_string(), "1.2.3.4");
+        assert_eq!(
+            client_address(proxy, &headers(&["1.2.3.4:99"]), &trusted).to_string(),
+            "1.2.3.4"
+        );
+        assert_eq!(client_address(proxy, &headers(&["1.2.3.4, junk"]), &trusted), proxy);
+        assert_eq!(client_address(proxy, &headers(&[]), &trusted), proxy);
+    }
+
+    #[test]
+    fn local_names_are_those_that_no_stranger_can_own() {
+        for name in [
+            "localhost",
+            "LOCALHOST:4599",
+            "127.0.0.1:4599",
+            "[::1]:4599",
+            "::1",
+            "kms.localhost",
+            "127.9.9.9",
+        ] {
+            assert!(is_local_name(name, &[], false), "{name}");
+        }
+        for name in [
+            "",
+            ":80",
+            "evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "bulla:4599",
+            "127.0.0.1.evil.example",
+        ] {
+            assert!(!is_local_name(name, &[], false), "{name}");
+        }
+        assert!(is_local_name("bulla:4599", &[], true));
+        assert!(is_local_name("10.0.0.1", &[], true));
+        assert!(is_local_name("kms.test:1", &["kms.test".to_owned()], false));
+        assert!(!is_local_name("evil.example", &[], true));
+        assert!(!is_local_name("", &[], true));
+    }
+}

@@ -1,0 +1,115 @@
+//! TLS, with a certificate that can be replaced while the server runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::TlsFiles;
+
+/// A certificate or key that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file can't be read as PEM.
+    #[error("{} holds no {what} that can be read", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// `certificate` or `private key`.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: rustls_pki_types::pem::Error,
+    },
+    /// Certificate and key do not belong together, or the key's kind is not known.
+    #[error("certificate and key can't be used together")]
+    Unusable(#[source] rustls::Error),
+}
+
+/// The certificate that new connections are shown; read again on request, or when its files change.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    files: TlsFiles,
+    provider: Arc<CryptoProvider>,
+    current: ArcSwap<CertifiedKey>,
+    seen: Mutex<Option<[SystemTime; 2]>>,
+}
+
+impl Certificate {
+    /// Reads the files.
+    pub(crate) fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let seen = modified(&files);
+        let current = read(&files, &provider)?;
+        Ok(Arc::new(Self {
+            files,
+            provider,
+            current: ArcSwap::from_pointee(current),
+            seen: Mutex::new(seen),
+        }))
+    }
+
+    /// Makes the configuration of a listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+    pub(crate) fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
+        let builder = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Unusable)?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Reads the files again. Where they can't be used, the certificate stays as it is.
+    pub(crate) fn reload(&self) -> Result<(), TlsError> {
+        let seen = modified(&self.files);
+        let result = read(&self.files, &self.provider);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        self.current.store(Arc::new(result?));
+        Ok(())
+    }
+
+    /// Reads the files again if they changed since they were last read, and says whether they did.
+    pub(crate) fn reload_if_changed(&self) -> Result<bool, TlsError> {
+        let changed = *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != modified(&self.files);
+        if changed {
+            self.reload()?;
+        }
+        Ok(changed)
+    }
+
+    /// How often to look for a change.
+    pub(crate) fn poll(&self) -> std::time::Duration {
+        self.files.poll
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+/// When the files were last written; `None` while one of them is missing, as between the two steps of a replacement.
+fn modified(files: &TlsFiles) -> Option<[SystemTime; 2]> {
+    let of = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    Some([of(&files.certificates)?, of(&files.key)?])
+}
+
+fn read(files: &TlsFiles, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let failed = |path: &Path, what| {
+        let path = path.to_owned();
+        move |source| TlsError::File { path, what, source }
+    };
+    let chain = CertificateDer::pem_file_iter(&files.certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(failed(&files.certificates, "certificate"))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(failed(&files.key, "private key"))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(TlsError::Unusable)
+}

@@ -1,0 +1,80 @@
+//! Buffers that are overwritten before their memory is given back.
+
+use std::io;
+use std::ops::Deref;
+
+use bytes::Bytes;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Writes into memory that is wiped: when it grows, the old buffer; when it is dropped, all of it.
+#[derive(Debug)]
+pub(crate) struct WipingWriter(Zeroizing<Vec<u8>>);
+
+impl WipingWriter {
+    /// Makes room for `capacity_bytes`, so that it seldom grows.
+    pub(crate) fn with_capacity(capacity_bytes: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(capacity_bytes)))
+    }
+
+    /// Gives the bytes to the connection, which drops and so wipes them once they are written.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self.0)
+    }
+
+    /// Appends bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed * 2));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+impl io::Write for WipingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The body of a request.
+///
+/// # Security
+/// A body that arrived in one piece is read where hyper received it, without a copy. That buffer belongs to the connection: it is
+/// wiped here if nothing else holds it, else the connection's next request overwrites it, or its end frees it unwiped.
+/// Bodies in several pieces are put together in memory of our own, which is wiped.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// As received.
+    Whole(Bytes),
+    /// Put together.
+    Joined(WipingWriter),
+}
+
+impl Deref for RequestBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Joined(writer) => &writer.0,
+        }
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Self::Whole(bytes) = self
+            && let Ok(mut bytes) = std::mem::take(bytes).try_into_mut()
+        {
+            bytes.as_mut().zeroize();
+        }
+    }
+}
