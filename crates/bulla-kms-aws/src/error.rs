@@ -150,7 +150,8 @@ fn kind_of_code(code: Option<&str>, status: u16) -> KmsErrorKind {
 fn kind_of_status(status: u16) -> KmsErrorKind {
     match status {
         429 => Throttled,
-        408 | 500.. => Unavailable,
+        // A success that the SDK can't read is a broken service, or none of AWS's.
+        ..=399 | 408 | 500.. => Unavailable,
         401 | 403 => AccessDenied,
         _ => Invalid,
     }
@@ -253,6 +254,7 @@ mod tests {
             (None, 429, Throttled),
             (None, 403, AccessDenied),
             (None, 404, Invalid),
+            (None, 200, Unavailable),
         ] {
             assert_eq!(kind_of_code(code, status), kind, "{code:?} {status}");
         }

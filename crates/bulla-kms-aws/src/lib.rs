@@ -4,6 +4,8 @@
 //! the configuration names; sessions are renewed before they end. [`AwsProvider::probe`] says at start what is wrong.
 
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod key_name;
 mod probe;

@@ -170,7 +170,10 @@ impl AwsProvider {
         match self.metadata(&name, region).await {
             Ok(metadata) => check(&metadata).map_err(|found| problem(found, None))?,
             // The permission to describe is not needed to work; whether there is one to use is seen below.
-            Err(failure) if failure.kind == AccessDenied && failure.fault.origin == FaultOrigin::Service => {}
+            Err(failure)
+                if failure.kind == AccessDenied
+                    && failure.fault.origin == FaultOrigin::Service
+                    && !is_of_the_caller(&failure) => {}
             Err(failure) => return Err(failed(failure, "kms:DescribeKey")),
         }
         let made = region

@@ -78,33 +78,32 @@ impl AwsProvider {
         };
         let candidates = self.regions.candidates(&name);
         let own_region = name.region().or(self.regions.home()).map(str::to_owned);
-        let mut first: Option<Failure> = None;
+        let mut told: Option<Failure> = None;
         for region in candidates {
-            let outcome = call(&region, name.in_region(&region.region).into_owned()).await;
-            let failure = match outcome {
-                Ok((answer, Some(arn))) => {
-                    region.note(false);
-                    let is_own = own_region.as_ref() == Some(&region.region);
-                    match accept(&name, &region, &arn, is_own, operation) {
-                        Ok(()) => return Ok((answer, arn)),
-                        Err(failure) => failure,
+            let is_own = own_region.as_ref() == Some(&region.region);
+            let failure = match call(&region, name.in_region(&region.region).into_owned()).await {
+                Ok((answer, Some(arn))) => match accept(&name, &region, &arn, is_own, operation) {
+                    Ok(()) => {
+                        region.note(false);
+                        return Ok((answer, arn));
                     }
-                }
+                    Err(failure) => failure,
+                },
                 Ok((_, None)) => Failure::new(Unavailable, &region.region, "the answer names no key"),
                 Err(answer) => Failure::read(&region.region, &answer),
             };
             region.note(failure.kind.is_retryable());
-            // A replica has the same material: what does not open there opens nowhere.
-            let conclusive = failure.kind == WrongContext || (first.is_none() && !failure.kind.is_retryable());
-            if conclusive {
+            // A replica has the same material, so what does not open there opens nowhere; what it says of itself (disabled,
+            // not there, not permitted) does not speak for the key.
+            if failure.kind == WrongContext || (is_own && !failure.kind.is_retryable()) {
                 return Err(error(failure));
             }
-            if first.is_none() {
-                tracing::warn!(region = region.region, fault = %failure.fault, operation, "a region of AWS KMS failed");
+            tracing::warn!(region = region.region, fault = %failure.fault, operation, "a region of AWS KMS failed");
+            if is_own || told.is_none() {
+                told = Some(failure);
             }
-            first.get_or_insert(failure);
         }
-        Err(first.map_or_else(
+        Err(told.map_or_else(
             || KmsError::new(Invalid, operation, key).with_source("no region is set, and the key's name says none"),
             error,
         ))

@@ -1,5 +1,4 @@
 //! Root key files on a real disk: who may use them, and what is left when something goes wrong.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,0 +1,182 @@
+use bulla_crypto::Context;
+use bulla_kms::KeyProvider;
+use bulla_kms::KmsErrorKind::{AccessDenied, Unavailable, WrongContext};
+use bulla_kms_aws::{AwsConfig, AwsProvider, AwsRegion};
+
+use crate::fake_aws::{Answer, FakeAws, KEY, Seen, kms_error, working};
+
+const HERE: &str = "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+const THERE: &str = "arn:aws:kms:us-east-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+
+fn at(name: &str, aws: &FakeAws) -> AwsRegion {
+    AwsRegion {
+        name: name.to_owned(),
+        endpoint_url: Some(aws.url.clone()),
+    }
+}
+
+async fn two_regions(here: &FakeAws, there: &FakeAws) -> AwsProvider {
+    let regions = vec![at("eu-west-1", here), at("us-east-1", there)];
+    AwsProvider::connect(&AwsConfig {
+        regions,
+        ..here.config()
+    })
+    .await
+    .unwrap()
+}
+
+async fn down() -> FakeAws {
+    FakeAws::start(|_| Answer::Text(503, String::new())).await
+}
+
+#[tokio::test]
+async fn a_replica_serves_while_its_region_fails() {
+    let (here, there) = (down().await, FakeAws::start(working(THERE)).await);
+    let provider = two_regions(&here, &there).await;
+    let context = Context::empty();
+    let generated = provider.generate_data_key(HERE, &context).await.unwrap();
+    assert_eq!(
+        generated.wrapped.key,
+        format!("aws-kms://{THERE}"),
+        "the key that answered, in full"
+    );
+    assert_eq!(
+        there.seen()[0].json()["KeyId"],
+        THERE,
+        "a region is asked for its own replica"
+    );
+    provider.unwrap(HERE, b"wrapped", &context).await.unwrap();
+    assert_eq!(provider.describe(HERE).await.unwrap().key, format!("aws-kms://{THERE}"));
+}
+
+#[tokio::test]
+async fn a_region_that_failed_is_tried_last_for_a_while() {
+    let (here, there) = (down().await, FakeAws::start(working(THERE)).await);
+    let provider = two_regions(&here, &there).await;
+    for _ in 0..5 {
+        provider.generate_data_key(HERE, &Context::empty()).await.unwrap();
+    }
+    assert_eq!((here.seen().len(), there.seen().len()), (1, 5));
+}
+
+#[tokio::test]
+async fn the_keys_own_region_has_the_last_word_while_it_is_tried_last() {
+    let failing_once = |seen: &Seen| {
+        if seen.nth == 0 {
+            Answer::Text(503, String::new())
+        } else {
+            working(HERE)(seen)
+        }
+    };
+    let here = FakeAws::start(failing_once).await;
+    let there = FakeAws::start(|_| kms_error("NotFoundException")).await;
+    let provider = two_regions(&here, &there).await;
+    let error = provider.generate_data_key(HERE, &Context::empty()).await.unwrap_err();
+    assert_eq!(error.kind, Unavailable);
+    let generated = provider.generate_data_key(HERE, &Context::empty()).await.unwrap();
+    assert_eq!(generated.wrapped.key, format!("aws-kms://{HERE}"));
+    assert_eq!((here.seen().len(), there.seen().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_region_is_tried_again_after_its_penalty() {
+    let (here, there) = (down().await, FakeAws::start(working(THERE)).await);
+    let config = AwsConfig {
+        regions: vec![at("eu-west-1", &here), at("us-east-1", &there)],
+        region_penalty: std::time::Duration::ZERO,
+        ..here.config()
+    };
+    let provider = AwsProvider::connect(&config).await.unwrap();
+    for _ in 0..3 {
+        provider.generate_data_key(HERE, &Context::empty()).await.unwrap();
+    }
+    assert_eq!((here.seen().len(), there.seen().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_outage_is_final() {
+    let (here, there) = (
+        FakeAws::start(|_| kms_error("AccessDeniedException")).await,
+        FakeAws::start(working(THERE)).await,
+    );
+    let provider = two_regions(&here, &there).await;
+    let error = provider.generate_data_key(HERE, &Context::empty()).await.unwrap_err();
+    assert_eq!(error.kind, AccessDenied);
+    assert!(there.seen().is_empty());
+}
+
+#[tokio::test]
+async fn throttling_also_leads_to_the_next_region() {
+    let (here, there) = (
+        FakeAws::start(|_| kms_error("ThrottlingException")).await,
+        FakeAws::start(working(THERE)).await,
+    );
+    two_regions(&here, &there)
+        .await
+        .generate_data_key(HERE, &Context::empty())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_a_replica_says_of_the_context_is_final_and_of_itself_is_not() {
+    let wrong = FakeAws::start(|_| kms_error("InvalidCiphertextException")).await;
+    let error = two_regions(&down().await, &wrong)
+        .await
+        .unwrap(HERE, b"wrapped", &Context::empty())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, WrongContext);
+    for code in ["NotFoundException", "DisabledException", "AccessDeniedException"] {
+        let there = FakeAws::start(move |_| kms_error(code)).await;
+        let provider = two_regions(&down().await, &there).await;
+        let error = provider.unwrap(HERE, b"wrapped", &Context::empty()).await.unwrap_err();
+        assert_eq!(
+            error.kind, Unavailable,
+            "{code} of a replica does not speak for the key"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_single_region_key_is_asked_for_nowhere_else() {
+    let (here, there) = (down().await, FakeAws::start(working(KEY)).await);
+    let error = two_regions(&here, &there)
+        .await
+        .generate_data_key(KEY, &Context::empty())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, Unavailable);
+    assert!(there.seen().is_empty());
+}
+
+#[tokio::test]
+async fn an_alias_of_another_region_must_lead_to_a_replica() {
+    let there = FakeAws::start(working(THERE)).await;
+    let provider = two_regions(&down().await, &there).await;
+    let generated = provider
+        .generate_data_key("alias/app", &Context::empty())
+        .await
+        .unwrap();
+    assert_eq!(generated.wrapped.key, format!("aws-kms://{THERE}"));
+
+    let unrelated = KEY.replace("eu-west-1", "us-east-1");
+    let there = FakeAws::start(working(&unrelated)).await;
+    let provider = two_regions(&down().await, &there).await;
+    let error = provider
+        .generate_data_key("alias/app", &Context::empty())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, Unavailable);
+}
+
+#[tokio::test]
+async fn an_arn_is_asked_for_in_its_own_region() {
+    let aws = FakeAws::start(working(&KEY.replace("eu-west-1", "ap-south-1"))).await;
+    let provider = AwsProvider::connect(&aws.config()).await.unwrap();
+    provider
+        .generate_data_key(&KEY.replace("eu-west-1", "ap-south-1"), &Context::empty())
+        .await
+        .unwrap();
+    assert!(aws.seen()[0].header("authorization").contains("/ap-south-1/kms/"));
+}
