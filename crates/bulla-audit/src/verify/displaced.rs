@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use super::{FindingKind, finding::Findings, parse::Row};
 use crate::Hash;
 
-/// How many displaced rows are kept for naming; beyond that they are only called inserted.
-const MAX_STRAYS: usize = 10_000;
+/// How many displaced rows, gaps and shifts are kept each, to be matched at the end; beyond that they are named as they come.
+const MAX_KEPT: usize = 10_000;
 
 /// Rows that are not where their event belongs, and the places where an event is missing; explained at the end.
 #[derive(Debug, Default)]
@@ -41,19 +41,23 @@ struct Shifted {
 }
 
 impl Displaced {
-    pub(super) fn gap(&mut self, gap: Gap) {
-        self.gaps.push(gap);
+    pub(super) fn gap(&mut self, gap: Gap, findings: &mut Findings) {
+        if self.gaps.len() < MAX_KEPT || gap.is_tail {
+            self.gaps.push(gap);
+        } else {
+            findings.add(FindingKind::Deleted, gap.first, gap.last);
+        }
     }
 
     pub(super) fn stray(&mut self, row: Row, instead_of: u64, findings: &mut Findings) {
-        if self.strays.len() < MAX_STRAYS {
+        if self.strays.len() < MAX_KEPT {
             self.strays.push(Stray { row, instead_of });
         } else {
             findings.one(FindingKind::Inserted, row.column);
         }
     }
 
-    pub(super) fn numbered(&mut self, sequence: u64, column: u64) {
+    pub(super) fn numbered(&mut self, sequence: u64, column: u64, findings: &mut Findings) {
         if sequence == column {
             return;
         }
@@ -62,6 +66,8 @@ impl Displaced {
             && newest.first_column.checked_add(sequence - newest.first) == Some(column)
         {
             newest.last = sequence;
+        } else if self.renumbered.len() == MAX_KEPT {
+            findings.one(FindingKind::Renumbered, sequence);
         } else {
             self.renumbered.push(Shifted {
                 first: sequence,

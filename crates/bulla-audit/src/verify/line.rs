@@ -65,6 +65,8 @@ struct Divergence {
     last: u64,
     /// The hash of the last event, as it stands.
     stands: Hash,
+    /// The hash of the last event, as the checkpoint says.
+    signed: Hash,
     /// The tree with the checkpoint's hash for the last event, if that has the checkpoint's root.
     repaired: Option<CompactRange>,
 }
@@ -105,10 +107,8 @@ impl Line {
             return self.findings.one(FindingKind::Inserted, row.column);
         }
         let due = self.next;
-        if sequence == due && sequence < head_size {
-            self.release_held();
-            self.accept(row, sequence);
-        } else if sequence > due && row.column == sequence {
+        let is_due = sequence == due && sequence < head_size;
+        if is_due || sequence > due && row.column == sequence {
             self.release_held();
             self.accept(row, sequence);
         } else if sequence > due {
@@ -162,8 +162,7 @@ impl Line {
     fn link(&mut self, row: &Row, sequence: u64) {
         if self.pending.is_empty() {
             if let Some(diverged) = self.diverged.take_if(|diverged| row.previous != Some(diverged.stands)) {
-                self.findings.add(FindingKind::Edited, diverged.first, diverged.last);
-                self.range = diverged.repaired;
+                self.name_edit(diverged);
             }
             if self.diverged.is_none() && row.previous != Some(self.settled) {
                 self.findings.one(FindingKind::Edited, sequence);
@@ -199,12 +198,15 @@ impl Line {
         self.end_divergence();
         self.replay.skip();
         let truth = checkpoint.as_ref().map(|checkpoint| checkpoint.last).or(row.previous);
-        self.displaced.gap(Gap {
-            first: self.next,
-            last: sequence - 1,
-            truth,
-            is_tail: false,
-        });
+        self.displaced.gap(
+            Gap {
+                first: self.next,
+                last: sequence - 1,
+                truth,
+                is_tail: false,
+            },
+            &mut self.findings,
+        );
         match truth {
             Some(truth) if self.next + 1 == sequence => self.advance(self.next, truth),
             _ => self.range = None,
@@ -237,6 +239,7 @@ impl Line {
             self.close_open(true);
             if let Some(diverged) = self.diverged.take() {
                 self.findings.one(FindingKind::Fork, diverged.size);
+                self.compare_external(diverged.size - 1, diverged.stands);
             }
             let candidate = self.take_candidate(genuine);
             self.advance(sequence, candidate.hash);
@@ -263,7 +266,6 @@ impl Line {
     /// Notes that the events since the checkpoint before do not lead to this one.
     fn diverge(&mut self, checkpoint: &Checkpoint, stands: Hash) {
         let last = checkpoint.size - 1;
-        self.compare_external(last, checkpoint.last);
         let with = |leaf: Hash| {
             self.range.clone().map(|mut range| {
                 range.append(leaf);
@@ -281,6 +283,7 @@ impl Line {
             first,
             last,
             stands,
+            signed: checkpoint.last,
             repaired,
         });
         self.range = standing;
@@ -289,9 +292,18 @@ impl Line {
 
     fn end_divergence(&mut self) {
         if let Some(diverged) = self.diverged.take() {
-            self.findings.add(FindingKind::Edited, diverged.first, diverged.last);
-            // The events since then hang on those that were edited.
-            self.range = diverged.repaired.filter(|range| range.size() == self.next);
+            self.name_edit(diverged);
+        }
+    }
+
+    /// Ends a divergence that no later checkpoint vouches for.
+    fn name_edit(&mut self, diverged: Divergence) {
+        self.findings.add(FindingKind::Edited, diverged.first, diverged.last);
+        let is_repaired = diverged.repaired.is_some();
+        // Events that came since hang on those that were edited.
+        self.range = diverged.repaired.filter(|range| range.size() == self.next);
+        if is_repaired {
+            self.compare_external(diverged.last, diverged.signed);
         }
     }
 
@@ -335,7 +347,8 @@ impl Line {
     /// Takes one of the rows that claim event `next - 1`; the others stand where event `next` belongs, or were inserted.
     fn take_candidate(&mut self, index: usize) -> Row {
         let candidate = self.pending.swap_remove(index);
-        self.displaced.numbered(self.next - 1, candidate.column);
+        self.displaced
+            .numbered(self.next - 1, candidate.column, &mut self.findings);
         for other in self.pending.drain(..) {
             self.displaced.stray(other, self.next, &mut self.findings);
         }
@@ -437,12 +450,15 @@ impl Line {
         if self.next < head_size {
             self.replay.skip();
             let truth = at_head.as_ref().map(|checkpoint| checkpoint.last);
-            self.displaced.gap(Gap {
-                first: self.next,
-                last: head_size - 1,
-                truth,
-                is_tail: true,
-            });
+            self.displaced.gap(
+                Gap {
+                    first: self.next,
+                    last: head_size - 1,
+                    truth,
+                    is_tail: true,
+                },
+                &mut self.findings,
+            );
             if let Some(checkpoint) = at_head.filter(|_| self.next + 1 == head_size) {
                 self.advance(self.next, checkpoint.last);
                 self.compare_root(&checkpoint);

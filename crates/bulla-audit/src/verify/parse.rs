@@ -89,6 +89,9 @@ impl Content {
         ] {
             text(name)?;
         }
+        for name in ["requestParameters", "responseElements"] {
+            members.get(name).filter(|value| value.is_object() || value.is_null())?;
+        }
         members.get("userIdentity")?.get("type")?.as_str()?;
         members.get("readOnly")?.as_bool()?;
         timestamp::parse(text("eventTime")?)?;

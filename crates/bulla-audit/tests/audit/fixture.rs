@@ -72,7 +72,7 @@ pub(crate) fn draft(sequence: u64, variant: &str) -> EventDraft {
         read_only: true,
         recipient_account_id: "111122223333".into(),
         key_version: Some("1".into()),
-        cache_hit: Some(sequence % 2 == 0),
+        cache_hit: Some(sequence.is_multiple_of(2)),
         purpose: None,
         intent: Intent::None,
     }

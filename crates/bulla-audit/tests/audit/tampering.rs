@@ -291,6 +291,39 @@ fn a_log_put_back_whole_to_an_older_state_is_named_only_by_a_checkpoint_that_was
     assert_eq!(report.completeness, Completeness::NotVouched);
 }
 
+#[test]
+fn an_edited_event_leaves_the_log_complete_up_to_a_checkpoint_that_was_kept() {
+    everywhere(|mut log, row| {
+        let kept = log.checkpoints.clone();
+        log.edit(row, |event| event["readOnly"] = json!(false));
+        for (size, note) in kept {
+            let report = log.verify_against(&[&note]);
+            assert_eq!(found(&report), [(FindingKind::Edited, row as u64, row as u64)]);
+            assert_eq!(report.completeness, Completeness::VouchedUpTo { size });
+        }
+    });
+}
+
+#[test]
+fn a_log_with_every_other_event_gone_is_read_to_its_end() {
+    let mut log = Log::build(&[500; 4], 1, "x");
+    log.events.retain(|(column, _)| column % 2 == 1);
+    let report = log.verify();
+    let deleted: Vec<u64> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::Deleted)
+        .map(|finding| finding.first)
+        .collect();
+    assert!(
+        deleted
+            .iter()
+            .copied()
+            .eq((0..deleted.len() as u64).map(|index| index * 2))
+    );
+    assert!(deleted.len() as u64 + report.suppressed >= 1000 && !report.is_consistent());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
