@@ -32,7 +32,7 @@ pub(crate) fn write(out: &mut Vec<u8>, micros: i64) -> Option<()> {
     Some(())
 }
 
-/// Reads a time in exactly the form that [`format`] writes.
+/// Reads a time in exactly the form that [`format()`] writes.
 pub fn parse(text: &str) -> Option<i64> {
     let bytes: &[u8; 27] = text.as_bytes().try_into().ok()?;
     let number = |from: usize, to: usize| {
