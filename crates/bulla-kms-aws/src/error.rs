@@ -85,6 +85,13 @@ impl Failure {
         Self { kind, fault }
     }
 
+    /// Puts another region's failure beside this one, in words; its kind counts if `first`.
+    pub(crate) fn beside(self, other: Self, first: bool) -> Self {
+        let (mut one, two) = if first { (other, self) } else { (self, other) };
+        one.fault.text = format!("{}; {}", one.fault.text, two.fault);
+        one
+    }
+
     /// Reads an error of the SDK.
     pub(crate) fn read<E>(region: &str, error: &SdkError<E, HttpResponse>) -> Self
     where

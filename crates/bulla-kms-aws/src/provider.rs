@@ -99,9 +99,10 @@ impl AwsProvider {
                 return Err(error(failure));
             }
             tracing::warn!(region = region.region, fault = %failure.fault, operation, "a region of AWS KMS failed");
-            if is_own || told.is_none() {
-                told = Some(failure);
-            }
+            told = Some(match told {
+                None => failure,
+                Some(before) => before.beside(failure, is_own),
+            });
         }
         Err(told.map_or_else(
             || KmsError::new(Invalid, operation, key).with_source("no region is set, and the key's name says none"),

@@ -265,3 +265,103 @@ impl fmt::Debug for FaultyProvider {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn generate(provider: &FaultyProvider) -> Result<GeneratedDataKey, KmsError> {
+        provider.generate_data_key("alias/app", &Context::empty()).await
+    }
+
+    #[tokio::test]
+    async fn scripted_faults_follow_each_other_and_end() {
+        let provider = FaultyProvider::in_memory();
+        provider.fail_next(2, KmsErrorKind::Throttled);
+        provider.fail_next(1, KmsErrorKind::AccessDenied);
+        let mut kinds = Vec::new();
+        for _ in 0..4 {
+            kinds.push(generate(&provider).await.map(drop).map_err(|error| error.kind));
+        }
+        use KmsErrorKind::{AccessDenied, Throttled};
+        assert_eq!(kinds, [Err(Throttled), Err(Throttled), Err(AccessDenied), Ok(())]);
+        assert_eq!(provider.calls().generate_data_key, 4);
+        assert_eq!(provider.calls().total(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_is_down_comes_back() {
+        let provider = FaultyProvider::in_memory();
+        provider.set_down(true);
+        assert_eq!(generate(&provider).await.unwrap_err().kind, KmsErrorKind::Unavailable);
+        provider.set_down(false);
+        generate(&provider).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delay_is_of_tokios_time() {
+        let provider = FaultyProvider::in_memory();
+        provider.delay(Duration::from_secs(3600));
+        let began = Instant::now();
+        generate(&provider).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_secs(3600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_call_ends_with_its_future() {
+        let provider = FaultyProvider::in_memory();
+        provider.set_hanging(true);
+        let outcome = tokio::time::timeout(Duration::from_secs(60), generate(&provider)).await;
+        assert!(outcome.is_err());
+        assert_eq!(
+            provider.calls(),
+            Calls {
+                generate_data_key: 1,
+                ..Calls::default()
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn held_calls_are_counted_as_in_flight_until_they_are_released() {
+        let provider = FaultyProvider::in_memory();
+        provider.hold();
+        let calls: Vec<_> = (0..10)
+            .map(|_| {
+                let provider = Arc::clone(&provider);
+                tokio::spawn(async move { generate(&provider).await.map(drop) })
+            })
+            .collect();
+        provider.wait_for_in_flight(10).await;
+        assert!(calls.iter().all(|call| !call.is_finished()));
+        provider.release();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        assert_eq!(provider.calls().in_flight, 0);
+    }
+
+    #[tokio::test]
+    async fn keys_change_their_state_and_aliases_their_key() {
+        let provider = FaultyProvider::in_memory();
+        let context = Context::empty();
+        let before = generate(&provider).await.unwrap();
+        provider.rotate_alias("alias/app", "key-c");
+        assert_eq!(generate(&provider).await.unwrap().wrapped.key, "memory:key-c");
+        assert_eq!(before.wrapped.key, "memory:key-a");
+        provider.set_key_state("key-a", KeyState::Disabled);
+        let error = provider
+            .unwrap(&before.wrapped.key, &before.wrapped.bytes, &context)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, KmsErrorKind::KeyDisabled);
+        assert_eq!(provider.describe("key-a").await.unwrap().state, KeyState::Disabled);
+        provider.set_key_state("key-a", KeyState::Enabled);
+        provider
+            .unwrap(&before.wrapped.key, &before.wrapped.bytes, &context)
+            .await
+            .unwrap();
+    }
+}

@@ -4,6 +4,7 @@
 mod environment;
 mod fake_aws;
 mod faults;
+mod moto;
 mod probing;
 mod regions;
 mod sessions;

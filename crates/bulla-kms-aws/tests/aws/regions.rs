@@ -73,6 +73,11 @@ async fn the_keys_own_region_has_the_last_word_while_it_is_tried_last() {
     let provider = two_regions(&here, &there).await;
     let error = provider.generate_data_key(HERE, &Context::empty()).await.unwrap_err();
     assert_eq!(error.kind, Unavailable);
+    let told = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        told.contains("HTTP 503") && told.contains("us-east-1: NotFoundException"),
+        "{told}"
+    );
     let generated = provider.generate_data_key(HERE, &Context::empty()).await.unwrap();
     assert_eq!(generated.wrapped.key, format!("aws-kms://{HERE}"));
     assert_eq!((here.seen().len(), there.seen().len()), (2, 2));
