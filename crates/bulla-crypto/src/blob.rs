@@ -128,8 +128,8 @@ impl fmt::Debug for Material {
     }
 }
 
-/// Views a blob's fields in its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Views a blob's fields in its bytes. `Debug` shows the plaintext's size only.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Blob<'a> {
     prefix: &'a [u8],
     material_id: &'a [u8; MATERIAL_ID_BYTES],
@@ -190,5 +190,11 @@ impl<'a> Blob<'a> {
     #[must_use]
     pub fn plaintext_len(&self) -> usize {
         self.ciphertext.len() - INNER_HEADER.len()
+    }
+}
+
+impl fmt::Debug for Blob<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Blob({} bytes)", self.plaintext_len())
     }
 }

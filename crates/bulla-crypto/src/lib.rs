@@ -9,7 +9,7 @@
 //! that AWS-LC cleanses when it frees it (`OPENSSL_free` always does); `hmac::Key` cleanses its context on drop. Two things it
 //! does not wipe: the last HKDF block on the stack of `HKDF_expand`, and what moving an `hmac::Key` leaves behind. So each
 //! derivation here ends by overwriting the stack it used (`hazmat::burn_stack`), and secret input to HMAC goes through
-//! `sign_to_buffer`, which never moves a context that has seen data.
+//! `sign_to_buffer`, which never moves a context that has seen data. `tests/memory.rs` scans the process for what is left.
 
 mod context;
 mod error;

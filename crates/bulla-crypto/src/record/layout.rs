@@ -1,11 +1,13 @@
+use std::fmt;
+
 use super::{
     COMMITMENT_BYTES, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_WRAPPED_KEY_BYTES, NONCE_BYTES, RecordKey, SUBJECT, SUITE,
     TAG_BYTES, VERSION,
 };
 use crate::{FormatError, FormatErrorKind};
 
-/// Views a record's fields in its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Views a record's fields in its bytes. `Debug` shows the key and sizes, no ciphertext.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     key: &'a str,
     wrapped_key: &'a [u8],
@@ -134,6 +136,12 @@ impl<'a> Record<'a> {
         out.extend_from_slice(self.nonce);
         out.extend_from_slice(self.ciphertext);
         out.extend_from_slice(self.tag);
+    }
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Record({}, {} bytes)", self.key, self.ciphertext.len())
     }
 }
 

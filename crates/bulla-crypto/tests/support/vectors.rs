@@ -3,102 +3,14 @@
 //! The bytes are put together here a second time, from primitives and by hand, and not by the crate: so that the tests compare two
 //! readings of the specification.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{hkdf, hmac};
-use serde::{Deserialize, Serialize};
+#[path = "vectors/files.rs"]
+mod files;
+#[path = "vectors/primitives.rs"]
+mod primitives;
 
-/// Pairs of a context, in any order.
-pub(crate) type Pairs = Vec<(String, String)>;
-
-/// `spec/vectors/context.json`.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ContextVectors {
-    pub(crate) valid: Vec<ValidContext>,
-    pub(crate) invalid: Vec<Invalid>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ValidContext {
-    pub(crate) pairs: Pairs,
-    pub(crate) canonical: String,
-}
-
-/// Octets that a parser refuses.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Invalid {
-    pub(crate) reason: String,
-    pub(crate) bytes: String,
-}
-
-/// `spec/vectors/record.json`.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct RecordVectors {
-    pub(crate) valid: Vec<ValidRecord>,
-    pub(crate) invalid: Vec<Invalid>,
-    pub(crate) refused: Vec<RefusedRecord>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ValidRecord {
-    pub(crate) data_key: String,
-    pub(crate) key: String,
-    pub(crate) wrapped_key: String,
-    pub(crate) context: Pairs,
-    pub(crate) binding: String,
-    pub(crate) nonce: String,
-    pub(crate) plaintext: String,
-    pub(crate) encryption_key: String,
-    pub(crate) commitment: String,
-    pub(crate) aad: String,
-    pub(crate) record: String,
-    pub(crate) text: String,
-    pub(crate) json: String,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RefusedRecord {
-    pub(crate) reason: String,
-    pub(crate) data_key: String,
-    pub(crate) context: Pairs,
-    pub(crate) binding: String,
-    pub(crate) record: String,
-}
-
-/// `spec/vectors/ciphertext-blob.json`.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct BlobVectors {
-    pub(crate) valid: Vec<ValidBlob>,
-    pub(crate) invalid: Vec<Invalid>,
-    pub(crate) refused: Vec<RefusedBlob>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ValidBlob {
-    pub(crate) material: String,
-    pub(crate) key_id: String,
-    pub(crate) context: Pairs,
-    pub(crate) salt: String,
-    pub(crate) nonce: String,
-    pub(crate) plaintext: String,
-    pub(crate) material_id: String,
-    pub(crate) prk: String,
-    pub(crate) message_key: String,
-    pub(crate) aad: String,
-    pub(crate) blob: String,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RefusedBlob {
-    pub(crate) reason: String,
-    pub(crate) material: String,
-    pub(crate) key_id: String,
-    pub(crate) context: Pairs,
-    pub(crate) blob: String,
-}
+use aws_lc_rs::hmac;
+pub(crate) use files::*;
+use primitives::{base64, canonical, element, expand, hmac_sha512, pairs, seal, stream};
 
 /// Makes the vectors of `spec/context.md`.
 pub(crate) fn contexts() -> ContextVectors {
@@ -486,88 +398,4 @@ fn blob_with_inner_header(name: &str, key_id: &str, context: &Pairs, inner: &[u8
         aad: hex::encode(aad),
         blob: hex::encode([&prefix[..], &(der.len() as u32).to_be_bytes(), &der].concat()),
     }
-}
-
-/// One DER element, the long way round.
-pub(crate) fn element(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let len = contents.len();
-    let mut out = vec![tag];
-    if len < 128 {
-        out.push(len as u8);
-    } else {
-        let octets: Vec<u8> = len.to_be_bytes().into_iter().skip_while(|octet| *octet == 0).collect();
-        out.push(0x80 | octets.len() as u8);
-        out.extend(octets);
-    }
-    out.extend_from_slice(contents);
-    out
-}
-
-/// The canonical context, from the specification's text.
-pub(crate) fn canonical(pairs: &Pairs) -> Vec<u8> {
-    let mut sorted = pairs.clone();
-    sorted.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-    let mut out = (pairs.len() as u16).to_be_bytes().to_vec();
-    for text in sorted.iter().flat_map(|(key, value)| [key, value]) {
-        out.extend_from_slice(&(text.len() as u16).to_be_bytes());
-        out.extend_from_slice(text.as_bytes());
-    }
-    out
-}
-
-/// Octets that look random and never change: SHA-256 over the name and a counter.
-pub(crate) fn stream(name: &str, len: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    for counter in 0u32.. {
-        if out.len() >= len {
-            break;
-        }
-        out.extend_from_slice(&bulla_crypto::sha256(
-            format!("bulla vectors, {name}, {counter}").as_bytes(),
-        ));
-    }
-    out.truncate(len);
-    out
-}
-
-/// Pairs of literals.
-pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Pairs {
-    pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    base64_simd::STANDARD.encode_to_string(bytes)
-}
-
-fn hmac_sha512(key: &[u8], data: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, key), data)
-        .as_ref()
-        .to_vec()
-}
-
-fn expand(prk: &[u8], info: &[u8], len: usize) -> Vec<u8> {
-    struct Length(usize);
-    impl hkdf::KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-    let mut out = vec![0; len];
-    let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA512, prk);
-    prk.expand(&[info], Length(len))
-        .and_then(|okm| okm.fill(&mut out))
-        .expect("short");
-    out
-}
-
-fn seal(key: &[u8], nonce: &[u8], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
-    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes"));
-    let mut out = plaintext.to_vec();
-    let nonce = Nonce::try_assume_unique_for_key(nonce).expect("12 bytes");
-    key.seal_in_place_append_tag(nonce, Aad::from(aad), &mut out)
-        .expect("seals");
-    out
 }
