@@ -63,8 +63,6 @@ pub enum FaultOrigin {
     NoCredentials,
     /// Credentials were looked for and could not be had: a role refused, a token rejected, a profile in error.
     Credentials,
-    /// No region is set.
-    NoRegion,
 }
 
 /// A fault, and what it means for the caller.
@@ -174,9 +172,6 @@ fn kind_of_causes(error: &(dyn Error + 'static)) -> (KmsErrorKind, FaultOrigin) 
             Some(CredentialsError::ProviderTimedOut(_)) => return (Unavailable, FaultOrigin::Credentials),
             Some(_) => return (kind_of_credentials(current), FaultOrigin::Credentials),
             None => {}
-        }
-        if current.to_string().to_ascii_lowercase().contains("region") && error.to_string().contains("construct") {
-            return (Invalid, FaultOrigin::NoRegion);
         }
         cause = current.source();
     }

@@ -145,7 +145,7 @@ impl ProbeProblem {
 impl AwsProvider {
     /// Checks credentials and key with AWS, and says what is wrong with whichever is.
     ///
-    /// Asks STS who is calling, describes the key, and makes a data key under `context` that is thrown away, since policies may
+    /// In the first of the key's regions: asks STS who is calling, describes the key, and makes a data key under `context` that is thrown away, since policies may
     /// demand pairs of a context. Needs `kms:GenerateDataKeyWithoutPlaintext`; `kms:DescribeKey` may be denied.
     ///
     /// # Errors
@@ -244,7 +244,6 @@ impl AwsProvider {
         let region_name = region.region.clone();
         match (failure.fault.origin, failure.kind) {
             (FaultOrigin::NoCredentials, _) => ProbeProblem::NoCredentials,
-            (FaultOrigin::NoRegion, _) => ProbeProblem::NoRegion,
             (FaultOrigin::Credentials, _) => ProbeProblem::CredentialsNotObtained,
             (FaultOrigin::Transport, _) => ProbeProblem::NotReached {
                 endpoint: self.endpoint(&region_name),
