@@ -1,0 +1,97 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulla_kms::{KmsError, KmsErrorKind};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::DataKeyError;
+use crate::sealer::Inner;
+use crate::stats::count;
+
+/// A provider's answer, as its trait gives it.
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, KmsError>> + Send + 'a>>;
+
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The circuit to the provider is open.
+#[derive(Debug, thiserror::Error)]
+#[error("not asked: the provider failed several times in a row, and is left alone for a while")]
+struct CircuitOpen;
+
+/// One attempt took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0:?}")]
+struct NoAnswer(Duration);
+
+impl Inner {
+    /// Asks the provider: each attempt within its time, again where the error may pass, and not at all while the circuit is open.
+    pub(crate) async fn call<'a, T>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        ask: impl Fn() -> Answer<'a, T>,
+    ) -> Result<T, DataKeyError> {
+        let mut attempt = 1;
+        loop {
+            let Some(permit) = self.breaker.enter(Instant::now()) else {
+                count(&self.counters.provider_skipped);
+                let error = KmsError::new(KmsErrorKind::Unavailable, operation, key).with_source(CircuitOpen);
+                return Err(DataKeyError::Provider(Arc::new(error)));
+            };
+            count(&self.counters.provider_calls);
+            let error = match self.attempt(operation, key, ask()).await {
+                Ok(answer) => {
+                    permit.answered();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            count(&self.counters.provider_failures);
+            if !error.is_retryable() {
+                permit.answered();
+                return Err(DataKeyError::Provider(Arc::new(error)));
+            }
+            permit.failed(Instant::now());
+            tracing::debug!(operation, key, attempt, kind = %error.kind, "provider call failed");
+            if attempt >= self.settings.attempts {
+                return Err(DataKeyError::Provider(Arc::new(error)));
+            }
+            sleep(self.wait_after(attempt)).await;
+            attempt += 1;
+        }
+    }
+
+    /// Asks once, within the time of one attempt.
+    pub(crate) async fn attempt<T>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        answer: Answer<'_, T>,
+    ) -> Result<T, KmsError> {
+        let limit = self.settings.call_timeout;
+        timeout(limit, answer).await.unwrap_or_else(|_| {
+            Err(KmsError::new(KmsErrorKind::Unavailable, operation, key).with_source(NoAnswer(limit)))
+        })
+    }
+
+    /// Full jitter: anything between nothing and the doubling bound, so that those who failed together don't come back together.
+    fn wait_after(&self, attempt: u32) -> Duration {
+        let bound = self
+            .settings
+            .retry_base
+            .saturating_mul(1 << (attempt - 1).min(16))
+            .min(LONGEST_WAIT);
+        bound.mul_f64(self.random_fraction())
+    }
+
+    /// Draws a number from 0 to 1; 1 where there is no randomness, which is only for spreading load.
+    pub(crate) fn random_fraction(&self) -> f64 {
+        let mut bytes = [0; 4];
+        match self.lanes.random().fill(&mut bytes) {
+            Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
+            Err(_) => 1.0,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+use std::sync::Arc;
+
+use bulla_crypto::record::{self, Record, RecordKey};
+use bulla_crypto::{Context, DataKey, SecretBytes};
+use bulla_kms::KmsErrorKind;
+use tokio::time::Instant;
+
+use crate::access::{Access, AccessLog, AccessOperation};
+use crate::cache::{Landing, Ticket};
+use crate::sealer::{Inner, Sealer};
+use crate::stats::count;
+use crate::unwrapped::{OpeningKey, Unwrapped, WrappedIdentity, hash_of};
+use crate::{DataKeyError, OpenError};
+
+impl Sealer {
+    /// Opens a record under the context and the binding that it was sealed with.
+    ///
+    /// With [`PerOpen`](crate::AccessRecord::PerOpen) the plaintext is returned when the access log has its event, and not before.
+    ///
+    /// # Errors
+    /// [`OpenError`]; then no plaintext left.
+    pub async fn open(&self, record: &[u8], context: &Context, binding: &[u8]) -> Result<SecretBytes, OpenError> {
+        let record = Record::parse(record).map_err(OpenError::Format)?;
+        let cached = self.inner.open_cached(&record, context, binding);
+        let cache_hit = cached.is_some();
+        let opened = match cached {
+            Some(opened) => opened,
+            None => Box::pin(self.inner.open_missed(&record, context, binding)).await,
+        };
+        match self.inner.access.per_open() {
+            None => opened,
+            Some(log) => {
+                Box::pin(
+                    self.inner
+                        .record_open(log, &record, context, binding, cache_hit, opened),
+                )
+                .await
+            }
+        }
+    }
+
+    /// Opens at once if the data key is there; `None` if the provider, or an access log, would have to be asked.
+    #[inline]
+    pub fn try_open_cached(
+        &self,
+        record: &[u8],
+        context: &Context,
+        binding: &[u8],
+    ) -> Option<Result<SecretBytes, OpenError>> {
+        if self.inner.access.per_open().is_some() {
+            return None;
+        }
+        match Record::parse(record) {
+            Ok(record) => self.inner.open_cached(&record, context, binding),
+            Err(error) => Some(Err(OpenError::Format(error))),
+        }
+    }
+
+    /// Opens the text form.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_text(&self, text: &str, context: &Context, binding: &[u8]) -> Result<SecretBytes, OpenError> {
+        let record = record::from_text(text).map_err(OpenError::Format)?;
+        self.open(&record, context, binding).await
+    }
+
+    /// Opens the JSON view.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_json(&self, json: &str, context: &Context, binding: &[u8]) -> Result<SecretBytes, OpenError> {
+        let record = record::from_json(json).map_err(OpenError::Format)?;
+        self.open(&record, context, binding).await
+    }
+}
+
+impl Inner {
+    /// Opens with a key from the shelf. What is there was accepted by the key ring when it came.
+    #[inline]
+    fn open_cached(
+        &self,
+        record: &Record<'_>,
+        caller: &Context,
+        binding: &[u8],
+    ) -> Option<Result<SecretBytes, OpenError>> {
+        let open = |unwrapped: &Arc<Unwrapped>| {
+            (Instant::now() < unwrapped.end).then(|| {
+                self.lanes.count(|tally| &tally.open_hits);
+                unwrapped.open(record, binding)
+            })
+        };
+        let hash = hash_of(record.commitment());
+        self.opening
+            .shelf
+            .with(hash, |unwrapped| unwrapped.is_for(record, caller), open)
+            .flatten()
+    }
+
+    async fn open_missed(
+        self: &Arc<Self>,
+        record: &Record<'_>,
+        caller: &Context,
+        binding: &[u8],
+    ) -> Result<SecretBytes, OpenError> {
+        let context = self.bind(caller).map_err(OpenError::Context)?;
+        self.check_key_ring(record.key()).await?;
+        self.lanes.count(|tally| &tally.open_misses);
+        self.obtain_unwrapped(record, caller, &context)
+            .await
+            .map_err(refusal)?
+            .open(record, binding)
+    }
+
+    /// Refuses a key outside the ring. Asks the provider only what its own sealing key is called, once, and nothing about this one.
+    pub(crate) async fn check_key_ring(&self, key: &str) -> Result<(), OpenError> {
+        if self.ring.names(key) {
+            return Ok(());
+        }
+        if self.anchors.load().is_empty() {
+            self.resolved.get_or_try_init(|| self.resolve()).await?;
+        }
+        if self.anchors.load().iter().any(|anchor| self.ring.admits(key, anchor)) {
+            return Ok(());
+        }
+        count(&self.counters.keys_not_accepted);
+        Err(OpenError::KeyNotAccepted { key: key.to_owned() })
+    }
+
+    async fn resolve(&self) -> Result<(), DataKeyError> {
+        let description = self
+            .call("describe", &self.key, || self.provider.describe(&self.key))
+            .await?;
+        self.add_anchor(&description.key);
+        Ok(())
+    }
+
+    async fn obtain_unwrapped(
+        self: &Arc<Self>,
+        record: &Record<'_>,
+        caller: &Context,
+        context: &Context,
+    ) -> Landing<Unwrapped> {
+        let identity = WrappedIdentity {
+            caller: caller.clone(),
+            key: record.key().to_owned(),
+            wrapped: record.wrapped_key().to_vec(),
+        };
+        if self.settings.unwrapped_ttl.is_zero() {
+            return self.unwrap(&identity, context).await.map(Arc::new);
+        }
+        let hash = hash_of(record.commitment());
+        let is_fresh = |unwrapped: &Unwrapped| unwrapped.identity == identity && Instant::now() < unwrapped.end;
+        let wait = match self
+            .opening
+            .join(identity.clone(), |shelf| shelf.with(hash, is_fresh, Arc::clone))
+        {
+            Ticket::Here(unwrapped) => return Ok(unwrapped),
+            Ticket::Wait(wait) => wait,
+            Ticket::Lead(mut flight, wait) => {
+                self.keep();
+                let (inner, identity, context) = (Arc::clone(self), identity.clone(), context.clone());
+                tokio::spawn(async move {
+                    loop {
+                        let landing = inner.unwrap(&identity, &context).await.map(Arc::new);
+                        if flight
+                            .land(landing, Unwrapped::hash, |new, old| new.identity == old.identity)
+                            .is_some()
+                        {
+                            break;
+                        }
+                    }
+                    inner.wake.notify_one();
+                });
+                wait
+            }
+        };
+        match wait.landed().await {
+            Err(error) if error.is_retryable() => {
+                let now = Instant::now();
+                let may_go_on = |unwrapped: &Unwrapped| unwrapped.identity == identity && now < unwrapped.removal;
+                self.opening.shelf.with(hash, may_go_on, Arc::clone).ok_or(error)
+            }
+            landing => landing,
+        }
+    }
+
+    async fn unwrap(&self, identity: &WrappedIdentity, context: &Context) -> Result<Unwrapped, DataKeyError> {
+        let data_key = self.unwrap_data_key(&identity.key, &identity.wrapped, context).await?;
+        let record_key = RecordKey::derive(&data_key).map_err(|error| DataKeyError::Answer(Arc::new(error)))?;
+        drop(data_key);
+        self.record_data_key(AccessOperation::UnwrapDataKey, &identity.key, context)
+            .await?;
+        let created = Instant::now();
+        let end = created + self.settings.unwrapped_ttl;
+        Ok(Unwrapped {
+            identity: identity.clone(),
+            context: context.clone(),
+            created,
+            end,
+            removal: end + self.settings.outage_grace,
+            opening_key: OpeningKey::new(record_key),
+        })
+    }
+
+    pub(crate) async fn unwrap_data_key(
+        &self,
+        key: &str,
+        wrapped: &[u8],
+        context: &Context,
+    ) -> Result<DataKey, DataKeyError> {
+        self.call("unwrap", key, || self.provider.unwrap(key, wrapped, context))
+            .await
+    }
+
+    /// Records an open, or a refusal, and only then lets the plaintext go.
+    async fn record_open(
+        &self,
+        log: &Arc<dyn AccessLog>,
+        record: &Record<'_>,
+        caller: &Context,
+        binding: &[u8],
+        cache_hit: bool,
+        opened: Result<SecretBytes, OpenError>,
+    ) -> Result<SecretBytes, OpenError> {
+        let refused = matches!(opened, Err(OpenError::Refused | OpenError::KeyNotAccepted { .. }));
+        if opened.is_err() && !refused {
+            return opened;
+        }
+        let access = Access {
+            operation: AccessOperation::Open,
+            key: record.key().to_owned(),
+            context: self.bind(caller).map_err(OpenError::Context)?,
+            binding: binding.to_vec(),
+            cache_hit,
+            refused,
+        };
+        match log.record(&access).await {
+            Ok(()) => opened,
+            Err(error) if refused => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a refused open was not recorded"
+                );
+                opened
+            }
+            Err(error) => Err(DataKeyError::AccessLog(Arc::new(error)).into()),
+        }
+    }
+}
+
+/// "Decryption has one public failure": a wrapped key that is not of this key and context is refused like a tag that is wrong.
+pub(crate) fn refusal(error: DataKeyError) -> OpenError {
+    match error.kind() {
+        Some(KmsErrorKind::WrongContext) => OpenError::Refused,
+        _ => OpenError::DataKey(error),
+    }
+}

@@ -1,0 +1,219 @@
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use bulla_crypto::{Context, ContextError, OWN_KEY_PREFIX, Random};
+use bulla_kms::KeyProvider;
+use tokio::sync::{Notify, OnceCell, watch};
+use tokio::time::Instant;
+
+use crate::breaker::Breaker;
+use crate::cache::Cache;
+use crate::current::Current;
+use crate::keeper::Keepers;
+use crate::lane::Lanes;
+use crate::stats::Counters;
+use crate::unwrapped::{Unwrapped, WrappedIdentity};
+use crate::{AccessRecord, BuildError, KeyRing, SealerBuilder, Settings, Stats};
+
+/// Seals values into records, and opens them, under data keys that a provider wraps.
+///
+/// A clone is the same Sealer: it shares caches and limits. `async` methods need a Tokio runtime with time; where the data key is in
+/// the cache they are done at the first poll. Dropping the last clone ends the tasks in the background and wipes the keys.
+#[derive(Clone)]
+pub struct Sealer {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) provider: Arc<dyn KeyProvider>,
+    /// The key as configured; resolved anew whenever a data key is generated.
+    pub(crate) key: String,
+    /// The Sealer's own context pairs, under `bulla:`.
+    pub(crate) own: Vec<(String, String)>,
+    pub(crate) access: AccessRecord,
+    pub(crate) ring: KeyRing,
+    pub(crate) settings: Settings,
+    pub(crate) lanes: Lanes,
+    pub(crate) hasher: RandomState,
+    pub(crate) sealing: Arc<Cache<Context, Current>>,
+    pub(crate) opening: Arc<Cache<WrappedIdentity, Unwrapped>>,
+    pub(crate) breaker: Breaker,
+    pub(crate) counters: Counters,
+    /// Names of the sealing key that this process has learned: as configured if that says enough, and as resolved.
+    pub(crate) anchors: ArcSwap<Vec<String>>,
+    pub(crate) resolved: OnceCell<()>,
+    /// Wakes the keeper.
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) keepers: Mutex<Keepers>,
+    /// Dropped with the Sealer; the keepers see that.
+    pub(crate) closing: watch::Sender<()>,
+}
+
+impl Sealer {
+    /// Begins a Sealer over `provider`, sealing under `key`: what follows the scheme of a key URI.
+    ///
+    /// `access` says which uses of keys are recorded where. It has no default: not recording is a choice that is written down.
+    pub fn builder(
+        provider: Arc<dyn KeyProvider>,
+        key: impl Into<String>,
+        access: AccessRecord,
+        random: Arc<dyn Random>,
+    ) -> SealerBuilder {
+        SealerBuilder::new(provider, key.into(), access, random)
+    }
+
+    pub(crate) fn from_builder(builder: SealerBuilder) -> Result<Self, BuildError> {
+        let SealerBuilder {
+            provider,
+            key,
+            access,
+            random,
+            own,
+            ring,
+            settings,
+        } = builder;
+        settings.check()?;
+        own.iter()
+            .try_fold(Context::empty(), |context, (key, value)| context.with_own(key, value))
+            .map_err(BuildError::OwnContext)?;
+        let anchor = ring.anchor(provider.capabilities().scheme, &key);
+        let inner = Inner {
+            breaker: Breaker::new(settings.breaker_threshold, settings.breaker_pause),
+            lanes: Lanes::new(random, settings.nonce_batch),
+            sealing: Cache::new(settings.current_capacity),
+            opening: Cache::new(settings.unwrapped_capacity),
+            anchors: ArcSwap::from_pointee(anchor.into_iter().collect()),
+            hasher: RandomState::new(),
+            counters: Counters::default(),
+            resolved: OnceCell::new(),
+            wake: Arc::default(),
+            keepers: Mutex::default(),
+            closing: watch::Sender::new(()),
+            provider,
+            key,
+            own,
+            access,
+            ring,
+            settings,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Drops every data key of `key`, given as configured or as resolved.
+    ///
+    /// When this returns, no thread begins to use one of them. What is being fetched is fetched again.
+    pub fn invalidate(&self, key: &str) {
+        self.inner.invalidate(key);
+    }
+
+    /// Drops every data key. Records are not affected: their keys are unwrapped again when needed.
+    pub fn clear(&self) {
+        self.inner.sealing.invalidate(|_| true);
+        self.inner.opening.invalidate(|_| true);
+    }
+
+    /// Tells what this Sealer has done and holds. Walks the caches: for a metrics endpoint, not for each record.
+    pub fn stats(&self) -> Stats {
+        self.inner.stats()
+    }
+}
+
+impl Inner {
+    /// Adds the Sealer's own pairs to a caller's context.
+    pub(crate) fn bind(&self, caller: &Context) -> Result<Context, ContextError> {
+        if caller.iter().any(|(key, _)| key.starts_with(OWN_KEY_PREFIX)) {
+            return Err(ContextError::ReservedKey);
+        }
+        self.own
+            .iter()
+            .try_fold(caller.clone(), |context, (key, value)| context.with_own(key, value))
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, caller: &Context) -> u64 {
+        self.hasher.hash_one(caller.as_bytes())
+    }
+
+    pub(crate) fn invalidate(&self, key: &str) {
+        let configured = key == self.key;
+        self.sealing
+            .invalidate(|current| configured || names(key, &current.key));
+        self.opening.invalidate(|unwrapped| {
+            names(key, &unwrapped.identity.key) || (configured && self.is_anchor(&unwrapped.identity.key))
+        });
+    }
+
+    /// Learns a resolved name of the sealing key.
+    pub(crate) fn add_anchor(&self, key: &str) {
+        if !self.is_anchor(key) {
+            self.anchors.rcu(|anchors| {
+                let mut more = anchors.as_ref().clone();
+                if !more.iter().any(|known| known == key) {
+                    more.push(key.to_owned());
+                }
+                more
+            });
+        }
+    }
+
+    fn is_anchor(&self, key: &str) -> bool {
+        self.anchors.load().iter().any(|anchor| anchor == key)
+    }
+
+    fn stats(&self) -> Stats {
+        let now = Instant::now();
+        let tallies = &self.lanes.tallies;
+        let shared = &self.counters;
+        let mut stats = Stats {
+            seal_hits: tallies.sum(|tally| &tally.seal_hits),
+            seal_misses: tallies.sum(|tally| &tally.seal_misses),
+            open_hits: tallies.sum(|tally| &tally.open_hits),
+            open_misses: tallies.sum(|tally| &tally.open_misses),
+            keys_not_accepted: shared.keys_not_accepted.load(Ordering::Relaxed),
+            provider_calls: shared.provider_calls.load(Ordering::Relaxed),
+            provider_polls: shared.provider_polls.load(Ordering::Relaxed),
+            provider_failures: shared.provider_failures.load(Ordering::Relaxed),
+            provider_skipped: shared.provider_skipped.load(Ordering::Relaxed),
+            renewals: shared.renewals.load(Ordering::Relaxed),
+            circuit_open: self.breaker.is_open(),
+            ..Stats::default()
+        };
+        self.sealing.shelf.for_each(|current| {
+            stats.current_keys += 1;
+            stats.oldest_current = stats.oldest_current.max(now.saturating_duration_since(current.created));
+        });
+        self.opening.shelf.for_each(|unwrapped| {
+            stats.unwrapped_keys += 1;
+            stats.oldest_unwrapped = stats
+                .oldest_unwrapped
+                .max(now.saturating_duration_since(unwrapped.created));
+        });
+        stats
+    }
+
+    pub(crate) fn keepers(&self) -> std::sync::MutexGuard<'_, Keepers> {
+        self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells whether `name`, with or without its scheme, names the resolved key `resolved`.
+fn names(name: &str, resolved: &str) -> bool {
+    let bare = resolved
+        .split_once(':')
+        .map_or(resolved, |(_, bare)| bare.trim_start_matches('/'));
+    name == resolved || name == bare
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("provider", &self.inner.provider.instance())
+            .field("key", &self.inner.key)
+            .field("own_context", &self.inner.own)
+            .field("access", &self.inner.access)
+            .finish_non_exhaustive()
+    }
+}

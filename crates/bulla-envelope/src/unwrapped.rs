@@ -1,0 +1,70 @@
+use bulla_crypto::record::{Record, RecordKey};
+use bulla_crypto::{Context, SecretBytes};
+use tokio::time::Instant;
+
+use crate::OpenError;
+
+/// A data key that opens: unwrapped for one context, key and wrapped form.
+pub(crate) struct Unwrapped {
+    pub(crate) identity: WrappedIdentity,
+    /// The context that is bound: the caller's with the Sealer's own pairs.
+    pub(crate) context: Context,
+    pub(crate) created: Instant,
+    pub(crate) end: Instant,
+    pub(crate) removal: Instant,
+    pub(crate) opening_key: OpeningKey,
+}
+
+/// What an unwrapped key is found by: everything that its wrapping is bound to, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct WrappedIdentity {
+    pub(crate) caller: Context,
+    pub(crate) key: String,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+/// A record key without its sealing half: "a data key that came from unwrapping never seals".
+pub(crate) struct OpeningKey(RecordKey);
+
+impl OpeningKey {
+    pub(crate) fn new(key: RecordKey) -> Self {
+        Self(key)
+    }
+
+    pub(crate) fn commitment(&self) -> &[u8; 32] {
+        self.0.commitment()
+    }
+}
+
+impl Unwrapped {
+    #[inline]
+    pub(crate) fn is_for(&self, record: &Record<'_>, caller: &Context) -> bool {
+        self.identity.wrapped == record.wrapped_key()
+            && self.identity.caller == *caller
+            && self.identity.key == record.key()
+    }
+
+    /// Opens one record; the commitment is compared before anything is decrypted.
+    #[inline]
+    pub(crate) fn open(&self, record: &Record<'_>, binding: &[u8]) -> Result<SecretBytes, OpenError> {
+        self.opening_key
+            .0
+            .open(record, &self.context, binding)
+            .map_err(|_| OpenError::Refused)
+    }
+
+    /// The hash of this entry, equal to that of the records which it opens.
+    pub(crate) fn hash(&self) -> u64 {
+        hash_of(self.opening_key.commitment())
+    }
+}
+
+/// Takes the hash of a record from its commitment.
+///
+/// A commitment is the output of a KDF, so its bytes need no hashing; and entries come to the shelf under the commitment that was
+/// derived from their data key, never one that a record claims, so nobody can crowd a slot by writing records.
+#[inline]
+pub(crate) fn hash_of(commitment: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *commitment;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
