@@ -1,2 +1,35 @@
-//! bulla.
-fn main() {}
+//! The program `bulla`: builds the adapters and injects them; the only crate that names one.
+//!
+//! One file per command. Errors are `error:`, `caused by:` and `hint:` lines on stderr, data goes to stdout, and the exit code is 0 for
+//! done, 1 for failed or found wrong, 2 for misuse.
+
+mod audit;
+mod cli;
+mod data_dir;
+mod doctor;
+mod failure;
+mod init;
+mod key;
+mod node;
+mod open;
+mod output;
+mod place;
+mod principal;
+mod process;
+mod recovery;
+mod root;
+mod roots;
+mod seal;
+mod sealing;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    // Before the first byte of a key is in memory, and before a file is made.
+    failure::conclude(process::guard().and_then(|()| cli.run(&settings::Environment::of_this_process())))
+}

@@ -1,0 +1,33 @@
+//! What a process that holds keys does first.
+
+use anyhow::Context as _;
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
+use tokio::runtime::{Builder, Runtime};
+
+/// Switches core dumps and the reading of this process's memory by its own user off, and makes new files the owner's alone.
+///
+/// # Errors
+/// The system refuses.
+pub(crate) fn guard() -> Result<(), anyhow::Error> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none).context("switching core dumps off")?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("switching core dumps off")?;
+    umask(Mode::from_raw_mode(0o077));
+    Ok(())
+}
+
+/// Makes the runtime of a command; `None` is one thread per processor.
+///
+/// # Errors
+/// Threads can't be started.
+pub(crate) fn runtime(worker_threads: Option<usize>) -> Result<Runtime, anyhow::Error> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = worker_threads {
+        builder.worker_threads(threads.clamp(1, 1024));
+    }
+    builder.enable_all().build().context("starting threads")
+}

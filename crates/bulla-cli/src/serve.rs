@@ -1,0 +1,198 @@
+mod dev;
+mod logging;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bulla_model::SystemClock;
+use bulla_server::{AuthMode, BoundServer, Server, ServerConfig, ServerError, TlsFiles};
+use bulla_service::Mode;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::failure::{CommandResult, Explained, Outcome};
+use crate::node::{Site, system_random};
+use crate::place::Place;
+use crate::process;
+use crate::settings::{Environment, LogFormat, ServerSettings, Settings};
+
+/// Runs the service until SIGTERM or SIGINT; SIGHUP reads the certificate again.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A throw-away service that takes everybody for the administrator; with --data-dir it is kept
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Address and port; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Plain HTTP off loopback, because a proxy in front does TLS
+    #[arg(long)]
+    behind_tls_proxy: bool,
+    /// Lets --dev listen off loopback, as in a container
+    #[arg(long, requires = "dev")]
+    dev_allow_remote: bool,
+    /// Threads that serve requests; default: one per processor
+    #[arg(long, value_name = "COUNT")]
+    worker_threads: Option<u32>,
+    /// Form of the log, on stderr
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+impl Serve {
+    pub(crate) fn run(self, environment: &Environment) -> CommandResult {
+        let throw_away = (self.dev && self.place.data_dir.is_none())
+            .then(dev::throw_away_dir)
+            .transpose()?;
+        let mut settings = self.settings(environment, throw_away.as_ref().map(tempfile::TempDir::path))?;
+        if let Some(path) = settings.store.data_dir.take() {
+            settings.store.data_dir = Some(std::path::absolute(path)?);
+        }
+        logging::start(&settings.log)?;
+        let served = process::runtime(settings.server.worker_threads)?.block_on(async {
+            if self.dev {
+                dev::prepare(settings.data_dir()?.to_owned(), &settings).await?;
+            }
+            serve(&settings, self.dev).await
+        });
+        if let Some(dir) = throw_away {
+            dir.close().context("removing the temporary directory")?;
+        }
+        served.map(|()| Outcome::Done)
+    }
+
+    fn settings(
+        &self,
+        environment: &Environment,
+        throw_away: Option<&std::path::Path>,
+    ) -> Result<Settings, anyhow::Error> {
+        let mut flags = self.place.flags()?;
+        flags.set_path("store.data_dir", throw_away)?;
+        flags.set("server.listen", self.listen.clone());
+        flags.set_path("server.tls_cert", self.tls_cert.as_deref())?;
+        flags.set_path("server.tls_key", self.tls_key.as_deref())?;
+        flags.set_switch("server.behind_tls_proxy", self.behind_tls_proxy);
+        flags.set_switch("server.dev_allow_remote", self.dev_allow_remote);
+        flags.set("server.worker_threads", self.worker_threads.map(i64::from));
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        });
+        flags.set("log.format", format);
+        Settings::load(environment, self.place.config.as_deref(), &flags)
+    }
+}
+
+async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
+    let mode = if dev { Mode::Development } else { Mode::Production };
+    let site = Site::find(settings)?;
+    if let Some(dir) = &site.dir {
+        dir.require(mode)?;
+    }
+    let site = Site { mode, ..site };
+    // The address first: who may not listen learns it before anything is opened.
+    let config = server_config(&settings.server, settings.listen(), mode)?;
+    let tls = config.tls.is_some();
+    let service = site.service_with(settings, bulla_service::Settings::new(mode)).await?;
+    let server = Server::bind(config, service.clone(), Arc::new(SystemClock), system_random()).await;
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => {
+            service.shutdown().await;
+            return Err(explain_server(error));
+        }
+    };
+    let reload = server.reload_handle();
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let reloading = tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            let reload = reload.clone();
+            match tokio::task::spawn_blocking(move || reload.reload()).await {
+                Ok(Ok(())) => tracing::info!("the certificate was read again"),
+                Ok(Err(error)) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(error, "the certificate can't be used: the old one stays");
+                }
+                Err(_) => tracing::error!("the certificate was not read again"),
+            }
+        }
+    });
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    announce(&server, tls);
+    server
+        .run(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    reloading.abort();
+    service.shutdown().await;
+    tracing::info!("bulla has stopped");
+    Ok(())
+}
+
+/// The line that scripts and tests wait for.
+fn announce(server: &BoundServer, tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    let address = server.local_addr();
+    tracing::info!(target: logging::ANNOUNCEMENT, "bulla is listening on {scheme}://{address}");
+}
+
+/// Turns settings into what the server takes.
+///
+/// # Errors
+/// One of them can't be read, or certificate and key are not both set.
+pub(crate) fn server_config(
+    settings: &ServerSettings,
+    listen: &str,
+    mode: Mode,
+) -> Result<ServerConfig, anyhow::Error> {
+    let listen: SocketAddr = listen.parse().map_err(|_| {
+        Explained::misuse(format!("{listen} is not an address and a port"))
+            .hint("write it as in 127.0.0.1:4599 or [::1]:4599")
+    })?;
+    let mut config = ServerConfig::new(listen);
+    config.auth = match mode {
+        Mode::Production => AuthMode::SignatureV4,
+        Mode::Development => AuthMode::Dev,
+    };
+    config.tls = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(certificates), Some(key)) => Some(TlsFiles {
+            certificates: certificates.clone(),
+            key: key.clone(),
+            poll: Duration::from_secs(60),
+        }),
+        (None, None) => None,
+        _ => return Err(Explained::misuse("server.tls_cert and server.tls_key are set together or not at all").into()),
+    };
+    config.regions = Settings::list("server.regions", settings.regions.as_deref())?;
+    config.trusted_proxies = Settings::list("server.trusted_proxies", settings.trusted_proxies.as_deref())?;
+    config.dev_hosts = Settings::list("server.dev_hosts", settings.dev_hosts.as_deref())?;
+    config.behind_tls_proxy = settings.behind_tls_proxy;
+    config.allow_remote_dev = settings.dev_allow_remote;
+    Ok(config)
+}
+
+/// Says what to do about a server that does not come up.
+pub(crate) fn explain_server(error: ServerError) -> anyhow::Error {
+    let hint = match &error {
+        ServerError::PlainHttpOffLoopback(_) => "give --tls-cert and --tls-key, or --behind-tls-proxy",
+        ServerError::DevOffLoopback(_) => "listen on 127.0.0.1, or say --dev-allow-remote where nobody else reaches it",
+        ServerError::Listen { .. } => "another process may be listening there: choose another port with --listen",
+        ServerError::Tls(_) => "give the chain and its private key as PEM files",
+    };
+    anyhow::Error::new(error).context(Explained::new("the server can't listen").hint(hint))
+}
