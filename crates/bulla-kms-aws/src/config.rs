@@ -33,7 +33,7 @@ pub struct AwsConfig {
     pub max_attempts: u32,
     /// How long a region that failed is tried last; 10 s by default.
     pub region_penalty: Duration,
-    /// A session is renewed when less than this of it is left; 60 s by default.
+    /// A session is renewed while this to twice this of it is left (at random, to spread many hosts); 60 s by default.
     pub session_renewal_margin: Duration,
 }
 

@@ -19,6 +19,8 @@ pub(crate) async fn load(config: &AwsConfig) -> SdkConfig {
         .build();
     // A session is loaded through every role in turn, each with its own attempts.
     let load_timeout = config.operation_timeout * (2 + u32::try_from(config.roles.len()).unwrap_or(u32::MAX - 2));
+    // The SDK renews at a random point between half of its margin and all of it, so that many hosts do not ask STS at once.
+    let renewal_margin = config.session_renewal_margin * 2;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(config.max_attempts))
@@ -26,7 +28,7 @@ pub(crate) async fn load(config: &AwsConfig) -> SdkConfig {
         .identity_cache(
             IdentityCache::lazy()
                 .load_timeout(load_timeout)
-                .buffer_time(config.session_renewal_margin)
+                .buffer_time(renewal_margin)
                 .build(),
         );
     if let Some(region) = config.regions.first() {
