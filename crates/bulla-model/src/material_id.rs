@@ -1,10 +1,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ParseError;
 
 /// The id of one version of a key's material: 32 bytes, shown as 64 hex digits in lower case.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MaterialId(pub [u8; 32]);
 
 impl fmt::Display for MaterialId {
@@ -13,6 +16,20 @@ impl fmt::Display for MaterialId {
             write!(f, "{byte:02x}")?;
         }
         Ok(())
+    }
+}
+
+impl TryFrom<String> for MaterialId {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        text.parse()
+    }
+}
+
+impl From<MaterialId> for String {
+    fn from(id: MaterialId) -> String {
+        id.to_string()
     }
 }
 

@@ -3,9 +3,18 @@
 mod access_keys;
 mod audit_reading;
 mod principals;
+mod roots;
 
-use bulla_crypto::SecretBytes;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bulla_crypto::{Random, SecretBytes};
 use bulla_model::{PrincipalArn, Role, Timestamp};
+use bulla_store::Table;
+
+use crate::ServiceError;
+use crate::bodies::{AccessKeyBody, VERSION};
+use crate::decision::Decision;
+use crate::entry::secret_place;
+use crate::keyring::{StoreKey, WrapError};
 
 /// An access key, its secret shown for the only time.
 #[derive(Debug)]
@@ -58,4 +67,58 @@ pub struct AccessKeyDescription {
     pub enabled: bool,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// Draws an access key: `AKIA` and 80 random bits in base32; 240 random bits in base64.
+pub(crate) fn draw_credentials(random: &dyn Random) -> Result<NewCredentials, ServiceError> {
+    const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let failed = |_| ServiceError::Internal("the random generator failed");
+    let mut id = [0; 16];
+    random.fill(&mut id).map_err(failed)?;
+    let characters = id.iter().map(|byte| char::from(BASE32[usize::from(byte & 31)]));
+    let access_key_id = "AKIA".chars().chain(characters).collect();
+    let mut secret = zeroize::Zeroizing::new([0; 30]);
+    random.fill(&mut *secret).map_err(failed)?;
+    let mut text = vec![0; 40];
+    STANDARD
+        .encode_slice(&*secret, &mut text)
+        .map_err(|_| ServiceError::Internal("30 bytes are 40 characters"))?;
+    Ok(NewCredentials {
+        access_key_id,
+        secret_access_key: SecretBytes::from_vec(text),
+    })
+}
+
+/// Wraps an access key's secret for its row.
+pub(crate) fn wrap_secret(
+    store_key: &StoreKey,
+    random: &dyn Random,
+    credentials: &NewCredentials,
+    principal: &PrincipalArn,
+) -> Result<String, WrapError> {
+    let place = secret_place(&credentials.access_key_id, principal.as_str());
+    store_key.wrap(place, random, credentials.secret_access_key.expose_secret())
+}
+
+/// Leaves a new access key to be written.
+async fn put_access_key(
+    decision: &mut Decision<'_>,
+    principal: &PrincipalArn,
+    credentials: &NewCredentials,
+) -> Result<(), ServiceError> {
+    let id = &credentials.access_key_id;
+    if decision.access_key(id).await?.is_some() {
+        return Err(ServiceError::Internal("the random generator repeats itself"));
+    }
+    let core = decision.core;
+    let wrapped_secret = wrap_secret(&core.rows.store_key, &*core.random, credentials, principal)
+        .map_err(|_| ServiceError::Internal("the secret can't be wrapped"))?;
+    let body = AccessKeyBody {
+        version: VERSION,
+        enabled: true,
+        created: decision.now,
+        wrapped_secret,
+    };
+    decision.put(Table::AccessKeys, id, principal.as_str(), &body);
+    Ok(())
 }

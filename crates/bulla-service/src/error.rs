@@ -76,6 +76,9 @@ pub enum ServiceError {
     /// The store failed: nothing was done, or it is not known whether it was.
     #[error("the store failed")]
     Store(#[source] Arc<StoreError>),
+    /// A root key could not be used.
+    #[error("the root key could not be used")]
+    Root(#[source] Arc<KmsError>),
     /// The service is shutting down.
     #[error("the service is shutting down")]
     ShuttingDown,
@@ -106,7 +109,9 @@ impl ServiceError {
             Self::Unsupported(_) => "UnsupportedOperationException",
             Self::DryRun => "DryRunOperationException",
             Self::Throttled => "ThrottlingException",
-            Self::Tampered { .. } | Self::Store(_) | Self::ShuttingDown | Self::Internal(_) => "KMSInternalException",
+            Self::Tampered { .. } | Self::Store(_) | Self::Root(_) | Self::ShuttingDown | Self::Internal(_) => {
+                "KMSInternalException"
+            }
         }
     }
 

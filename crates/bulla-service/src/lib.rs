@@ -4,18 +4,35 @@
 //! the order of things: key material is reachable only through a decision, and a decision is answered only once its event is durable.
 
 mod administration;
+mod authentication_failures;
+mod authorised;
+mod background;
+mod bodies;
 mod call;
+mod change_feed;
+mod committer;
 mod credential;
+mod decision;
+mod entry;
 mod error;
+mod initialise;
 mod key_metadata;
+mod keyring;
+mod limits;
 mod metrics;
+mod open;
 mod operations;
+mod pages;
+mod row_ids;
+mod rows;
+mod runner;
 mod service;
 mod settings;
 
 pub use administration::{
     AccessKeyDescription, CreateAccessKeyResponse, CreatePrincipalResponse, NewCredentials, PrincipalDescription,
 };
+pub use background::Sweep;
 pub use call::{Call, Caller};
 pub use credential::Credential;
 pub use error::{OpenError, ServiceError};

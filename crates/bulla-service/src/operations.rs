@@ -1,8 +1,9 @@
 //! The operations of the AWS KMS API, one file each.
 
 mod cancel_key_deletion;
-mod create_alias;
+pub(crate) mod create_alias;
 mod create_key;
+pub(crate) mod data_key;
 mod decrypt;
 mod delete_alias;
 mod describe_key;
@@ -16,10 +17,10 @@ mod generate_data_key_without_plaintext;
 mod generate_random;
 mod get_key_rotation_status;
 mod list_aliases;
-mod list_key_rotations;
+pub(crate) mod list_key_rotations;
 mod list_keys;
 mod re_encrypt;
-mod rotate_key_on_demand;
+pub(crate) mod rotate_key_on_demand;
 mod schedule_key_deletion;
 mod update_alias;
 mod update_key_description;

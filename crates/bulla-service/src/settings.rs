@@ -88,7 +88,7 @@ impl Settings {
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
-            cache_entries: 200_000,
+            cache_entries: 300_000,
             queue_length: 16_384,
             batch_size: 1_024,
             max_decisions: 32,

@@ -1,6 +1,18 @@
 use bulla_model::PrincipalArn;
+use bulla_store::{RowFilter, Table};
+use serde_json::{Map, Value};
 
+use super::principals::authorise_principal;
+use super::{draw_credentials, put_access_key};
+use crate::bodies::{AccessKeyBody, VERSION};
+use crate::decision::{Decision, EventKind};
+use crate::entry::{AccessKeyEntry, Entry};
+use crate::limits::{members, shown};
+use crate::runner::{BULLA, Operation};
 use crate::{AccessKeyDescription, Call, CreateAccessKeyResponse, Service, ServiceError};
+
+/// Access keys that a user can have, as in IAM: one in use, one to change over to.
+const LIMIT: usize = 2;
 
 impl Service {
     /// Makes an access key for a user.
@@ -12,8 +24,7 @@ impl Service {
         call: &Call,
         principal: PrincipalArn,
     ) -> Result<CreateAccessKeyResponse, ServiceError> {
-        let _ = (call, principal);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &CreateAccessKey { principal }).await
     }
 
     /// Lists the access keys of a user, without secrets.
@@ -25,8 +36,7 @@ impl Service {
         call: &Call,
         principal: PrincipalArn,
     ) -> Result<Vec<AccessKeyDescription>, ServiceError> {
-        let _ = (call, principal);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &ListAccessKeys { principal }).await
     }
 
     /// Accepts or refuses signatures with an access key; decides the very next operation.
@@ -39,8 +49,15 @@ impl Service {
         access_key_id: &str,
         enabled: bool,
     ) -> Result<(), ServiceError> {
-        let _ = (call, access_key_id, enabled);
-        Err(ServiceError::Internal("not built"))
+        self.core
+            .run(
+                call,
+                &SetAccessKeyEnabled {
+                    access_key_id: access_key_id.to_owned(),
+                    enabled,
+                },
+            )
+            .await
     }
 
     /// Deletes an access key.
@@ -48,7 +65,168 @@ impl Service {
     /// # Errors
     /// `NotFound`, `AccessDenied`.
     pub async fn delete_access_key(&self, call: &Call, access_key_id: &str) -> Result<(), ServiceError> {
-        let _ = (call, access_key_id);
-        Err(ServiceError::Internal("not built"))
+        self.core
+            .run(
+                call,
+                &DeleteAccessKey {
+                    access_key_id: access_key_id.to_owned(),
+                },
+            )
+            .await
+    }
+}
+
+async fn authorise_access_key(
+    decision: &mut Decision<'_>,
+    action: &str,
+    access_key_id: &str,
+) -> Result<std::sync::Arc<AccessKeyEntry>, ServiceError> {
+    decision.authorise(action, "*")?;
+    let unknown = || ServiceError::NotFound("The access key does not exist".to_owned());
+    if access_key_id.is_empty() || access_key_id.len() > 128 {
+        return Err(unknown());
+    }
+    let access_key = decision.access_key(access_key_id).await?.ok_or_else(unknown)?;
+    if access_key.credential.account == *decision.account() {
+        Ok(access_key)
+    } else {
+        Err(unknown())
+    }
+}
+
+async fn access_keys_of(
+    decision: &Decision<'_>,
+    principal: &PrincipalArn,
+) -> Result<Vec<AccessKeyDescription>, ServiceError> {
+    let page = decision
+        .core
+        .rows
+        .list(Table::AccessKeys, RowFilter::Owner(principal.as_str()), None, 500)
+        .await?;
+    let describe = |entry: Entry| match entry {
+        Entry::AccessKey(entry) => Some(AccessKeyDescription {
+            access_key_id: entry.credential.access_key_id.clone(),
+            principal: entry.credential.principal.clone(),
+            enabled: entry.enabled,
+            created: entry.created,
+        }),
+        _ => None,
+    };
+    Ok(page.into_iter().filter_map(describe).collect())
+}
+
+struct CreateAccessKey {
+    principal: PrincipalArn,
+}
+
+impl Operation for CreateAccessKey {
+    type Response = CreateAccessKeyResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "CreateAccessKey",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("principal", self.principal.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<CreateAccessKeyResponse, ServiceError> {
+        authorise_principal(decision, "bulla:CreateAccessKey", &self.principal).await?;
+        if access_keys_of(decision, &self.principal).await?.len() >= LIMIT {
+            return Err(ServiceError::LimitExceeded(format!(
+                "The user {} has {LIMIT} access keys already",
+                self.principal
+            )));
+        }
+        let credentials = draw_credentials(&*decision.core.random)?;
+        put_access_key(decision, &self.principal, &credentials).await?;
+        decision.response = members([("accessKeyId", credentials.access_key_id.as_str().into())]);
+        Ok(CreateAccessKeyResponse {
+            principal: self.principal.clone(),
+            credentials,
+        })
+    }
+}
+
+struct ListAccessKeys {
+    principal: PrincipalArn,
+}
+
+impl Operation for ListAccessKeys {
+    type Response = Vec<AccessKeyDescription>;
+
+    const EVENT: EventKind = EventKind {
+        name: "ListAccessKeys",
+        source: BULLA,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("principal", self.principal.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<AccessKeyDescription>, ServiceError> {
+        authorise_principal(decision, "bulla:ListAccessKeys", &self.principal).await?;
+        access_keys_of(decision, &self.principal).await
+    }
+}
+
+struct SetAccessKeyEnabled {
+    access_key_id: String,
+    enabled: bool,
+}
+
+impl Operation for SetAccessKeyEnabled {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "SetAccessKeyEnabled",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("accessKeyId", shown(&self.access_key_id)),
+            ("enabled", self.enabled.into()),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
+        let key = authorise_access_key(decision, "bulla:SetAccessKeyEnabled", &self.access_key_id).await?;
+        let body = AccessKeyBody {
+            version: VERSION,
+            enabled: self.enabled,
+            created: key.created,
+            wrapped_secret: key.wrapped_secret.clone(),
+        };
+        decision.put(Table::AccessKeys, &key.row.id, key.credential.principal.as_str(), &body);
+        Ok(())
+    }
+}
+
+struct DeleteAccessKey {
+    access_key_id: String,
+}
+
+impl Operation for DeleteAccessKey {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "DeleteAccessKey",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("accessKeyId", shown(&self.access_key_id))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
+        let key = authorise_access_key(decision, "bulla:DeleteAccessKey", &self.access_key_id).await?;
+        decision.delete(&key.row);
+        Ok(())
     }
 }

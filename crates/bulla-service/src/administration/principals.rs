@@ -1,5 +1,13 @@
 use bulla_model::{PrincipalArn, PrincipalName, Role};
+use bulla_store::{RowFilter, Table};
+use serde_json::{Map, Value};
 
+use super::{draw_credentials, put_access_key};
+use crate::bodies::{PrincipalBody, VERSION};
+use crate::decision::{Decision, EventKind};
+use crate::entry::{Entry, PrincipalEntry};
+use crate::limits::members;
+use crate::runner::{BULLA, Operation};
 use crate::{Call, CreatePrincipalResponse, PrincipalDescription, Service, ServiceError};
 
 impl Service {
@@ -13,8 +21,7 @@ impl Service {
         name: PrincipalName,
         role: Role,
     ) -> Result<CreatePrincipalResponse, ServiceError> {
-        let _ = (call, name, role);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &CreatePrincipal { name, role }).await
     }
 
     /// Lists the users of the caller's account.
@@ -22,8 +29,7 @@ impl Service {
     /// # Errors
     /// `AccessDenied`.
     pub async fn list_principals(&self, call: &Call) -> Result<Vec<PrincipalDescription>, ServiceError> {
-        let _ = call;
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &ListPrincipals).await
     }
 
     /// Lets a user do what its role says, or nothing; decides the very next operation.
@@ -36,8 +42,7 @@ impl Service {
         arn: PrincipalArn,
         enabled: bool,
     ) -> Result<(), ServiceError> {
-        let _ = (call, arn, enabled);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &SetPrincipalEnabled { arn, enabled }).await
     }
 
     /// Gives a user another role; decides the very next operation.
@@ -45,8 +50,7 @@ impl Service {
     /// # Errors
     /// `NotFound`, `AccessDenied`.
     pub async fn set_principal_role(&self, call: &Call, arn: PrincipalArn, role: Role) -> Result<(), ServiceError> {
-        let _ = (call, arn, role);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &SetPrincipalRole { arn, role }).await
     }
 
     /// Deletes a user and its access keys.
@@ -54,7 +58,204 @@ impl Service {
     /// # Errors
     /// `NotFound`, `AccessDenied`.
     pub async fn delete_principal(&self, call: &Call, arn: PrincipalArn) -> Result<(), ServiceError> {
-        let _ = (call, arn);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &DeletePrincipal { arn }).await
+    }
+}
+
+/// Finds a user of the caller's own account, if the caller may do `action` to it.
+pub(super) async fn authorise_principal(
+    decision: &mut Decision<'_>,
+    action: &str,
+    arn: &PrincipalArn,
+) -> Result<std::sync::Arc<PrincipalEntry>, ServiceError> {
+    decision.authorise(action, arn.as_str())?;
+    let unknown = || ServiceError::NotFound(format!("The user {arn} does not exist"));
+    if arn.account() != *decision.account() {
+        return Err(unknown());
+    }
+    decision.principal(arn.as_str()).await?.ok_or_else(unknown)
+}
+
+struct CreatePrincipal {
+    name: PrincipalName,
+    role: Role,
+}
+
+impl Operation for CreatePrincipal {
+    type Response = CreatePrincipalResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "CreatePrincipal",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("name", self.name.as_str().into()), ("role", self.role.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<CreatePrincipalResponse, ServiceError> {
+        let arn = PrincipalArn::user(decision.account(), &self.name);
+        decision.authorise("bulla:CreatePrincipal", arn.as_str())?;
+        if decision.principal(arn.as_str()).await?.is_some() {
+            return Err(ServiceError::AlreadyExists(format!("The user {arn} exists already")));
+        }
+        let body = PrincipalBody {
+            version: VERSION,
+            role: self.role,
+            enabled: true,
+            created: decision.now,
+        };
+        decision.put(Table::Principals, arn.as_str(), decision.account().as_str(), &body);
+        let credentials = draw_credentials(&*decision.core.random)?;
+        put_access_key(decision, &arn, &credentials).await?;
+        decision.response = members([
+            ("arn", arn.as_str().into()),
+            ("accessKeyId", credentials.access_key_id.as_str().into()),
+        ]);
+        Ok(CreatePrincipalResponse {
+            principal: describe(arn, &body),
+            credentials,
+        })
+    }
+}
+
+struct ListPrincipals;
+
+impl Operation for ListPrincipals {
+    type Response = Vec<PrincipalDescription>;
+
+    const EVENT: EventKind = EventKind {
+        name: "ListPrincipals",
+        source: BULLA,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<PrincipalDescription>, ServiceError> {
+        decision.authorise("bulla:ListPrincipals", "*")?;
+        let mut principals: Vec<PrincipalDescription> = Vec::new();
+        loop {
+            let after = principals.last().map(|last| last.arn.to_string());
+            let filter = RowFilter::Owner(decision.account().as_str());
+            let page = decision
+                .core
+                .rows
+                .list(Table::Principals, filter, after.as_deref(), 500)
+                .await?;
+            let full = page.len() == 500;
+            for entry in page {
+                if let Entry::Principal(entry) = entry {
+                    let arn = entry
+                        .row
+                        .id
+                        .parse()
+                        .map_err(|_| ServiceError::Internal("a principal without an ARN"))?;
+                    principals.push(describe(arn, &entry.body));
+                }
+            }
+            if !full {
+                return Ok(principals);
+            }
+        }
+    }
+}
+
+struct SetPrincipalEnabled {
+    arn: PrincipalArn,
+    enabled: bool,
+}
+
+impl Operation for SetPrincipalEnabled {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "SetPrincipalEnabled",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("arn", self.arn.as_str().into()), ("enabled", self.enabled.into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
+        let principal = authorise_principal(decision, "bulla:SetPrincipalEnabled", &self.arn).await?;
+        let body = PrincipalBody {
+            enabled: self.enabled,
+            ..principal.body.clone()
+        };
+        decision.put(Table::Principals, self.arn.as_str(), self.arn.account().as_str(), &body);
+        Ok(())
+    }
+}
+
+struct SetPrincipalRole {
+    arn: PrincipalArn,
+    role: Role,
+}
+
+impl Operation for SetPrincipalRole {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "SetPrincipalRole",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("arn", self.arn.as_str().into()), ("role", self.role.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
+        let principal = authorise_principal(decision, "bulla:SetPrincipalRole", &self.arn).await?;
+        let body = PrincipalBody {
+            role: self.role,
+            ..principal.body.clone()
+        };
+        decision.put(Table::Principals, self.arn.as_str(), self.arn.account().as_str(), &body);
+        Ok(())
+    }
+}
+
+struct DeletePrincipal {
+    arn: PrincipalArn,
+}
+
+impl Operation for DeletePrincipal {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "DeletePrincipal",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("arn", self.arn.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
+        let principal = authorise_principal(decision, "bulla:DeletePrincipal", &self.arn).await?;
+        // A principal has two access keys at most, so one page is all of them.
+        let filter = RowFilter::Owner(self.arn.as_str());
+        for access_key in decision.core.rows.list(Table::AccessKeys, filter, None, 500).await? {
+            decision.delete(access_key.row());
+        }
+        decision.delete(&principal.row);
+        Ok(())
+    }
+}
+
+fn describe(arn: PrincipalArn, body: &PrincipalBody) -> PrincipalDescription {
+    PrincipalDescription {
+        arn,
+        role: body.role,
+        enabled: body.enabled,
+        created: body.created,
     }
 }

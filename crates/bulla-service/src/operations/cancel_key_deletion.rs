@@ -1,5 +1,11 @@
-use bulla_model::KeyArn;
+use bulla_model::{KeyArn, KeyState, Operation as Asked};
+use serde_json::{Map, Value};
 
+use crate::authorised::KeyForms;
+use crate::bodies::KeyBody;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `CancelKeyDeletion` is asked.
@@ -26,7 +32,38 @@ impl Service {
         call: &Call,
         request: CancelKeyDeletionRequest,
     ) -> Result<CancelKeyDeletionResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for CancelKeyDeletionRequest {
+    type Response = CancelKeyDeletionResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "CancelKeyDeletion",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", shown(&self.key_id))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let key = decision
+            .authorise_key::<Self>("kms:CancelKeyDeletion", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::CancelKeyDeletion)?;
+        // AWS leaves the key disabled: whoever scheduled its deletion meant it to be used no more.
+        let body = KeyBody {
+            state: KeyState::Disabled,
+            deletion_date: None,
+            ..key.key.body.clone()
+        };
+        decision.put_key(&key.key, &body);
+        decision.response = members([("keyId", key.key.arn.as_str().into())]);
+        Ok(CancelKeyDeletionResponse {
+            key_arn: key.key.arn.clone(),
+        })
     }
 }

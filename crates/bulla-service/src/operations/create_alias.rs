@@ -1,3 +1,14 @@
+use bulla_model::{AliasArn, AliasName, AliasNameError, Operation as Asked};
+use bulla_store::{RowFilter, Table};
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::bodies::{AliasBody, VERSION};
+use crate::decision::{Decision, EventKind};
+use crate::entry::KeyEntry;
+use crate::limits::{members, shown};
+use crate::row_ids::alias_row;
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `CreateAlias` is asked.
@@ -15,7 +26,97 @@ impl Service {
     /// # Errors
     /// `AlreadyExists`, `InvalidAliasName`, `NotFound`, `LimitExceeded`, `InvalidState`, `AccessDenied`.
     pub async fn create_alias(&self, call: &Call, request: CreateAliasRequest) -> Result<(), ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
     }
 }
+
+impl Operation for CreateAliasRequest {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "CreateAlias",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("aliasName", shown(&self.alias_name)),
+            ("targetKeyId", shown(&self.target_key_id)),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let name = alias_name(&self.alias_name)?;
+        let arn = AliasArn::new(decision.region(), decision.account(), &name);
+        decision.authorise("kms:CreateAlias", arn.as_str())?;
+        let key = decision
+            .authorise_key::<Self>("kms:CreateAlias", &self.target_key_id, KeyForms::KeysOnly)
+            .await?;
+        let row = alias_row(decision.account(), decision.region(), &name);
+        if decision.alias(&row).await?.is_some() {
+            return Err(ServiceError::AlreadyExists(format!(
+                "An alias with the name {arn} already exists"
+            )));
+        }
+        key.require_state(Asked::CreateAlias)?;
+        require_room_for_alias(decision, &key.key).await?;
+        let body = AliasBody {
+            version: VERSION,
+            target: key.key.id.clone(),
+            created: decision.now,
+            updated: decision.now,
+        };
+        decision.put(Table::Aliases, &row, &key.key.row.id, &body);
+        decision.concerns(arn.as_str().into());
+        Ok(())
+    }
+}
+
+/// Reads the name of an alias that a caller may make, change or delete.
+pub(crate) fn alias_name(text: &str) -> Result<AliasName, ServiceError> {
+    let name: AliasName = text.parse().map_err(|error| match error {
+        AliasNameError::NoPrefix => ServiceError::Validation(
+            "Alias must start with the prefix \"alias/\". Please see \
+             https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+                .to_owned(),
+        ),
+        AliasNameError::Length if text.len() > 256 => ServiceError::Validation(format!(
+            "1 validation error detected: Value '{text}' at 'aliasName' failed to satisfy constraint: Member must have length less \
+             than or equal to 256"
+        )),
+        AliasNameError::Length => ServiceError::InvalidAliasName(format!("{text} is not a valid alias name")),
+        AliasNameError::Character => ServiceError::Validation(format!(
+            "1 validation error detected: Value '{text}' at 'aliasName' failed to satisfy constraint: Member must satisfy regular \
+             expression pattern: ^[a-zA-Z0-9:/_-]+$"
+        )),
+    })?;
+    if name.is_reserved() {
+        return Err(ServiceError::InvalidAliasName(
+            "Alias names that begin with alias/aws/ are reserved for AWS managed keys".to_owned(),
+        ));
+    }
+    Ok(name)
+}
+
+/// Requires that a key has fewer than 50 aliases.
+///
+/// The aliases are counted outside the read set: of several requests at the very same time one may come out above the limit, which
+/// guards resources and nothing else.
+pub(crate) async fn require_room_for_alias(decision: &Decision<'_>, key: &KeyEntry) -> Result<(), ServiceError> {
+    let aliases = decision
+        .core
+        .rows
+        .list(Table::Aliases, RowFilter::Owner(&key.row.id), None, ALIAS_LIMIT)
+        .await?;
+    if aliases.len() < ALIAS_LIMIT as usize {
+        return Ok(());
+    }
+    Err(ServiceError::LimitExceeded(format!(
+        "The key {} has {ALIAS_LIMIT} aliases, the most that a key can have",
+        key.arn
+    )))
+}
+
+/// Most aliases that a key can have.
+const ALIAS_LIMIT: u32 = 50;

@@ -1,5 +1,14 @@
-use bulla_model::{KeyOrigin, KeySpec, KeyUsage, Tag};
+use bulla_model::{KeyArn, KeyOrigin, KeySpec, KeyState, KeyUsage, Tag, TagError};
+use bulla_store::Table;
+use serde_json::{Map, Value, json};
 
+use crate::bodies::{KeyBody, VERSION};
+use crate::decision::{Decision, EventKind};
+use crate::entry::metadata;
+use crate::limits::{self, members, shown};
+use crate::operations::rotate_key_on_demand::new_version;
+use crate::row_ids::{key_row, keys_owner};
+use crate::runner::{KMS, Operation};
 use crate::{Call, KeyMetadata, Service, ServiceError};
 
 /// What `CreateKey` is asked.
@@ -34,7 +43,91 @@ impl Service {
     /// # Errors
     /// `Validation`, `Tag`, `Unsupported`, `AccessDenied`.
     pub async fn create_key(&self, call: &Call, request: CreateKeyRequest) -> Result<CreateKeyResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for CreateKeyRequest {
+    type Response = CreateKeyResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "CreateKey",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("description", shown(&self.description)),
+            ("keyUsage", self.usage.as_str().into()),
+            ("keySpec", self.spec.as_str().into()),
+            ("origin", self.origin.as_str().into()),
+            ("multiRegion", self.multi_region.into()),
+            (
+                "tags",
+                self.tags
+                    .iter()
+                    .map(|tag| json!({"tagKey": shown(&tag.key), "tagValue": shown(&tag.value)}))
+                    .take(50)
+                    .collect(),
+            ),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        limits::text("description", &self.description, 0, 8192)?;
+        Tag::check(&self.tags).map_err(|error| match error {
+            TagError::Length => ServiceError::Validation(error.to_string()),
+            _ => ServiceError::Tag(error.to_string()),
+        })?;
+        decision.authorise("kms:CreateKey", "*")?;
+        if self.policy.is_some() {
+            return Err(ServiceError::Unsupported(
+                "Key policies are not supported by this version of Bulla; leave Policy out.".to_owned(),
+            ));
+        }
+        if self.multi_region {
+            return Err(ServiceError::Unsupported(
+                "Multi-Region keys are not supported by this version of Bulla.".to_owned(),
+            ));
+        }
+        if self.usage != KeyUsage::EncryptDecrypt {
+            return Err(ServiceError::Validation(format!(
+                "KeyUsage {} is not compatible with KeySpec {}",
+                self.usage, self.spec
+            )));
+        }
+        let (account, region) = (decision.account(), decision.region());
+        let id = decision.core.draw_key_id()?;
+        let (arn, row) = (KeyArn::new(region, account, &id), key_row(account, region, &id));
+        // The id is new with all but certainty; that the row is not there yet is part of the decision nevertheless.
+        if decision.key(&row).await?.is_some() {
+            return Err(ServiceError::Internal("the random generator repeats itself"));
+        }
+        let current = new_version(decision, &row, 1, None)?;
+        let body = KeyBody {
+            version: VERSION,
+            description: self.description.clone(),
+            usage: self.usage,
+            spec: self.spec,
+            origin: self.origin,
+            state: KeyState::Enabled,
+            created: decision.now,
+            deletion_date: None,
+            tags: self.tags.clone(),
+            current,
+            versions: 1,
+            on_demand_rotations: 0,
+            rotation: None,
+        };
+        decision.put(Table::Keys, &row, &keys_owner(account, region), &body);
+        decision.concerns(arn.shared());
+        decision.response = members([(
+            "keyMetadata",
+            json!({"arn": arn.as_str(), "keyId": id.as_str(), "keyState": "Enabled"}),
+        )]);
+        Ok(CreateKeyResponse {
+            key: metadata(&body, account.clone(), id, arn),
+        })
     }
 }

@@ -1,6 +1,12 @@
+use bulla_crypto::blob::Blob;
 use bulla_crypto::{Context, SecretBytes};
-use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId};
+use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId, Operation as Asked};
+use serde_json::{Map, Value};
 
+use crate::authorised::KeyForms;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{self, context_value, members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `Decrypt` is asked.
@@ -39,7 +45,59 @@ impl Service {
     /// # Errors
     /// `InvalidCiphertext`, `IncorrectKey`, `NotFound`, `Disabled`, `InvalidState`, `AccessDenied`, `DryRun`.
     pub async fn decrypt(&self, call: &Call, request: DecryptRequest) -> Result<DecryptResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for DecryptRequest {
+    type Response = DecryptResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "Decrypt",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("keyId", self.key_id.as_deref().map_or(Value::Null, shown)),
+            ("encryptionAlgorithm", self.encryption_algorithm.as_str().into()),
+            ("encryptionContext", context_value(&self.encryption_context)),
+            ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
+        let named = match &self.key_id {
+            Some(key_id) => Some(
+                decision
+                    .authorise_key::<Self>("kms:Decrypt", key_id, KeyForms::All)
+                    .await?,
+            ),
+            None => None,
+        };
+        let blob = Blob::parse(&self.ciphertext_blob).map_err(|_| ServiceError::InvalidCiphertext {
+            reason: "not a ciphertext of this service",
+        })?;
+        let material = MaterialId(*blob.material_id());
+        let key = match named {
+            Some(key) => key,
+            None => decision.authorise_material::<Self>("kms:Decrypt", &material).await?,
+        };
+        key.require_encryption("Decrypt")?;
+        key.require_state(Asked::Decrypt)?;
+        key.require_algorithm(self.encryption_algorithm)?;
+        let material = key.material_of(decision, &material).await?;
+        let plaintext = material.decrypt(&blob, &self.encryption_context)?;
+        if self.dry_run {
+            return Err(ServiceError::DryRun);
+        }
+        Ok(DecryptResponse {
+            key_arn: key.key.arn.clone(),
+            plaintext,
+            encryption_algorithm: self.encryption_algorithm,
+            key_material_id: material.id(),
+        })
     }
 }

@@ -1,3 +1,11 @@
+use bulla_model::AliasArn;
+use serde_json::{Map, Value};
+
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::operations::create_alias::alias_name;
+use crate::row_ids::alias_row;
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `DeleteAlias` is asked.
@@ -13,7 +21,34 @@ impl Service {
     /// # Errors
     /// `NotFound`, `AccessDenied`.
     pub async fn delete_alias(&self, call: &Call, request: DeleteAliasRequest) -> Result<(), ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for DeleteAliasRequest {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "DeleteAlias",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("aliasName", shown(&self.alias_name))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let name = alias_name(&self.alias_name)?;
+        let arn = AliasArn::new(decision.region(), decision.account(), &name);
+        decision.authorise("kms:DeleteAlias", arn.as_str())?;
+        let row = alias_row(decision.account(), decision.region(), &name);
+        let alias = decision
+            .alias(&row)
+            .await?
+            .ok_or_else(|| ServiceError::NotFound(format!("Alias {arn} is not found.")))?;
+        decision.delete(&alias.row);
+        decision.concerns(arn.as_str().into());
+        Ok(())
     }
 }

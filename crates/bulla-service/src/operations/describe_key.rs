@@ -1,3 +1,10 @@
+use bulla_model::Operation as Asked;
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, KeyMetadata, Service, ServiceError};
 
 /// What `DescribeKey` is asked.
@@ -26,7 +33,32 @@ impl Service {
         call: &Call,
         request: DescribeKeyRequest,
     ) -> Result<DescribeKeyResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for DescribeKeyRequest {
+    type Response = DescribeKeyResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "DescribeKey",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", shown(&self.key_id))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let key = decision
+            .authorise_key::<Self>("kms:DescribeKey", &self.key_id, KeyForms::All)
+            .await?;
+        key.require_state(Asked::DescribeKey)?;
+        let key = key
+            .key
+            .metadata()
+            .ok_or(ServiceError::Internal("a key row without a key id"))?;
+        Ok(DescribeKeyResponse { key })
     }
 }

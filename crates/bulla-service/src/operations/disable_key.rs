@@ -1,3 +1,11 @@
+use bulla_model::{KeyState, Operation as Asked};
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::bodies::KeyBody;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `DisableKey` is asked.
@@ -13,7 +21,36 @@ impl Service {
     /// # Errors
     /// `NotFound`, `InvalidArn`, `InvalidState`, `AccessDenied`.
     pub async fn disable_key(&self, call: &Call, request: DisableKeyRequest) -> Result<(), ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for DisableKeyRequest {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "DisableKey",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", shown(&self.key_id))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let key = decision
+            .authorise_key::<Self>("kms:DisableKey", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::DisableKey)?;
+        if key.key.body.state != KeyState::Disabled {
+            let body = KeyBody {
+                state: KeyState::Disabled,
+                ..key.key.body.clone()
+            };
+            decision.put_key(&key.key, &body);
+        }
+        decision.response = members([("keyId", key.key.arn.as_str().into())]);
+        Ok(())
     }
 }

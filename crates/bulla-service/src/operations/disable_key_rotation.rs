@@ -1,3 +1,11 @@
+use bulla_model::Operation as Asked;
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::bodies::KeyBody;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `DisableKeyRotation` is asked.
@@ -17,7 +25,36 @@ impl Service {
         call: &Call,
         request: DisableKeyRotationRequest,
     ) -> Result<(), ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for DisableKeyRotationRequest {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "DisableKeyRotation",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", shown(&self.key_id))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let key = decision
+            .authorise_key::<Self>("kms:DisableKeyRotation", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::DisableKeyRotation)?;
+        if key.key.body.rotation.is_some() {
+            let body = KeyBody {
+                rotation: None,
+                ..key.key.body.clone()
+            };
+            decision.put_key(&key.key, &body);
+        }
+        decision.response = members([("keyId", key.key.arn.as_str().into())]);
+        Ok(())
     }
 }

@@ -1,3 +1,11 @@
+use bulla_model::Operation as Asked;
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::bodies::{KeyBody, RotationBody};
+use crate::decision::{Decision, EventKind};
+use crate::limits::{self, members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `EnableKeyRotation` is asked.
@@ -19,7 +27,52 @@ impl Service {
         call: &Call,
         request: EnableKeyRotationRequest,
     ) -> Result<(), ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for EnableKeyRotationRequest {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "EnableKeyRotation",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("keyId", shown(&self.key_id)),
+            ("rotationPeriodInDays", self.rotation_period_in_days.into()),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let period_days = self.rotation_period_in_days.unwrap_or(365);
+        limits::range("rotationPeriodInDays", period_days, 90, 2560)?;
+        let key = decision
+            .authorise_key::<Self>("kms:EnableKeyRotation", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::EnableKeyRotation)?;
+        key.require_encryption("EnableKeyRotation")?;
+        let unchanged = key
+            .key
+            .body
+            .rotation
+            .as_ref()
+            .is_some_and(|rotation| rotation.period_days == period_days);
+        if !unchanged {
+            let rotation = RotationBody {
+                period_days,
+                next: decision.now.plus_days(period_days),
+            };
+            let body = KeyBody {
+                rotation: Some(rotation),
+                ..key.key.body.clone()
+            };
+            decision.put_key(&key.key, &body);
+        }
+        decision.response = members([("keyId", key.key.arn.as_str().into())]);
+        Ok(())
     }
 }

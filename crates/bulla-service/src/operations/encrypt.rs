@@ -1,6 +1,11 @@
 use bulla_crypto::{Context, SecretBytes};
-use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId};
+use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId, Operation as Asked};
+use serde_json::{Map, Value};
 
+use crate::authorised::KeyForms;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{self, context_value, members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `Encrypt` is asked.
@@ -39,7 +44,46 @@ impl Service {
     /// # Errors
     /// `NotFound`, `Disabled`, `InvalidState`, `InvalidKeyUsage`, `Validation`, `AccessDenied`, `DryRun`.
     pub async fn encrypt(&self, call: &Call, request: EncryptRequest) -> Result<EncryptResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for EncryptRequest {
+    type Response = EncryptResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "Encrypt",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("keyId", shown(&self.key_id)),
+            ("encryptionAlgorithm", self.encryption_algorithm.as_str().into()),
+            ("encryptionContext", context_value(&self.encryption_context)),
+            ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        limits::blob("plaintext", self.plaintext.len(), 1, 4096)?;
+        let key = decision
+            .authorise_key::<Self>("kms:Encrypt", &self.key_id, KeyForms::All)
+            .await?;
+        key.require_encryption("Encrypt")?;
+        key.require_state(Asked::Encrypt)?;
+        key.require_algorithm(self.encryption_algorithm)?;
+        let material = key.current_material(decision).await?;
+        let ciphertext_blob = material.encrypt(decision, &self.encryption_context, self.plaintext.expose_secret())?;
+        if self.dry_run {
+            return Err(ServiceError::DryRun);
+        }
+        Ok(EncryptResponse {
+            key_arn: key.key.arn.clone(),
+            ciphertext_blob,
+            encryption_algorithm: self.encryption_algorithm,
+            key_material_id: material.id(),
+        })
     }
 }

@@ -1,6 +1,11 @@
 use bulla_crypto::{Context, SecretBytes};
-use bulla_model::{DataKeySpec, KeyArn, MaterialId};
+use bulla_model::{DataKeySpec, KeyArn, MaterialId, Operation as Asked};
+use serde_json::{Map, Value};
 
+use crate::decision::{Decision, EventKind};
+use crate::limits::{context_value, members, shown};
+use crate::operations::data_key::DataKeyRequest;
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `GenerateDataKey` is asked.
@@ -43,7 +48,48 @@ impl Service {
         call: &Call,
         request: GenerateDataKeyRequest,
     ) -> Result<GenerateDataKeyResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for GenerateDataKeyRequest {
+    type Response = GenerateDataKeyResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "GenerateDataKey",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("keyId", shown(&self.key_id)),
+            (
+                "keySpec",
+                self.key_spec.map_or(Value::Null, |spec| spec.as_str().into()),
+            ),
+            ("numberOfBytes", self.number_of_bytes.into()),
+            ("encryptionContext", context_value(&self.encryption_context)),
+            ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let wanted = DataKeyRequest {
+            operation: "GenerateDataKey",
+            asked: Asked::GenerateDataKey,
+            key_id: &self.key_id,
+            encryption_context: &self.encryption_context,
+            key_spec: self.key_spec,
+            number_of_bytes: self.number_of_bytes,
+            dry_run: self.dry_run,
+        };
+        let made = wanted.generate::<Self>(decision).await?;
+        Ok(GenerateDataKeyResponse {
+            key_arn: made.key_arn,
+            plaintext: made.plaintext,
+            ciphertext_blob: made.ciphertext_blob,
+            key_material_id: made.key_material_id,
+        })
     }
 }

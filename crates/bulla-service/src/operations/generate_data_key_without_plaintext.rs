@@ -1,6 +1,11 @@
 use bulla_crypto::Context;
-use bulla_model::{DataKeySpec, KeyArn, MaterialId};
+use bulla_model::{DataKeySpec, KeyArn, MaterialId, Operation as Asked};
+use serde_json::{Map, Value};
 
+use crate::decision::{Decision, EventKind};
+use crate::limits::{context_value, members, shown};
+use crate::operations::data_key::DataKeyRequest;
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `GenerateDataKeyWithoutPlaintext` is asked.
@@ -41,7 +46,47 @@ impl Service {
         call: &Call,
         request: GenerateDataKeyWithoutPlaintextRequest,
     ) -> Result<GenerateDataKeyWithoutPlaintextResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for GenerateDataKeyWithoutPlaintextRequest {
+    type Response = GenerateDataKeyWithoutPlaintextResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "GenerateDataKeyWithoutPlaintext",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("keyId", shown(&self.key_id)),
+            (
+                "keySpec",
+                self.key_spec.map_or(Value::Null, |spec| spec.as_str().into()),
+            ),
+            ("numberOfBytes", self.number_of_bytes.into()),
+            ("encryptionContext", context_value(&self.encryption_context)),
+            ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let wanted = DataKeyRequest {
+            operation: "GenerateDataKeyWithoutPlaintext",
+            asked: Asked::GenerateDataKeyWithoutPlaintext,
+            key_id: &self.key_id,
+            encryption_context: &self.encryption_context,
+            key_spec: self.key_spec,
+            number_of_bytes: self.number_of_bytes,
+            dry_run: self.dry_run,
+        };
+        let made = wanted.generate::<Self>(decision).await?;
+        Ok(GenerateDataKeyWithoutPlaintextResponse {
+            key_arn: made.key_arn,
+            ciphertext_blob: made.ciphertext_blob,
+            key_material_id: made.key_material_id,
+        })
     }
 }

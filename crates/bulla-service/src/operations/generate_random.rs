@@ -1,5 +1,9 @@
 use bulla_crypto::SecretBytes;
+use serde_json::{Map, Value};
 
+use crate::decision::{Decision, EventKind};
+use crate::limits::{self, members};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `GenerateRandom` is asked.
@@ -26,7 +30,27 @@ impl Service {
         call: &Call,
         request: GenerateRandomRequest,
     ) -> Result<GenerateRandomResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for GenerateRandomRequest {
+    type Response = GenerateRandomResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "GenerateRandom",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("numberOfBytes", self.number_of_bytes.into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        limits::range("numberOfBytes", self.number_of_bytes, 1, 1024)?;
+        decision.authorise("kms:GenerateRandom", "*")?;
+        let plaintext = decision.core.draw_secret(self.number_of_bytes as usize)?;
+        Ok(GenerateRandomResponse { plaintext })
     }
 }

@@ -1,5 +1,10 @@
-use bulla_model::{KeyArn, Timestamp};
+use bulla_model::{KeyArn, Operation as Asked, Timestamp};
+use serde_json::{Map, Value};
 
+use crate::authorised::KeyForms;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `GetKeyRotationStatus` is asked.
@@ -34,7 +39,35 @@ impl Service {
         call: &Call,
         request: GetKeyRotationStatusRequest,
     ) -> Result<GetKeyRotationStatusResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for GetKeyRotationStatusRequest {
+    type Response = GetKeyRotationStatusResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "GetKeyRotationStatus",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", shown(&self.key_id))])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let key = decision
+            .authorise_key::<Self>("kms:GetKeyRotationStatus", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::GetKeyRotationStatus)?;
+        let rotation = key.key.body.rotation.as_ref();
+        Ok(GetKeyRotationStatusResponse {
+            key_arn: key.key.arn.clone(),
+            enabled: rotation.is_some(),
+            rotation_period_in_days: rotation.map(|rotation| rotation.period_days),
+            next_rotation: rotation.map(|rotation| rotation.next),
+            on_demand_rotation_start: None,
+        })
     }
 }

@@ -1,6 +1,15 @@
-use bulla_model::{KeyId, MaterialId, RotationType, Timestamp};
+use std::sync::Arc;
 
-use crate::{Call, Service, ServiceError};
+use bulla_model::{KeyId, MaterialId, Operation as Asked, RotationType, Timestamp};
+use bulla_store::{RowFilter, Table};
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::decision::{Decision, EventKind};
+use crate::entry::{Entry, KeyEntry, VersionEntry};
+use crate::limits::{self, members, shown};
+use crate::runner::{KMS, Operation};
+use crate::{Call, Service, ServiceError, pages};
 
 /// What `ListKeyRotations` is asked.
 #[derive(Debug, Clone)]
@@ -49,7 +58,83 @@ impl Service {
         call: &Call,
         request: ListKeyRotationsRequest,
     ) -> Result<ListKeyRotationsResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
     }
 }
+
+impl Operation for ListKeyRotationsRequest {
+    type Response = ListKeyRotationsResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "ListKeyRotations",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", shown(&self.key_id)), ("limit", self.limit.into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let limit = limits::page(self.limit, 100, 1000)?;
+        let after = match pages::place("rotations", self.marker.as_deref())? {
+            Some(last) => last.parse::<u32>().map_err(|_| ServiceError::InvalidMarker)?,
+            None => 0,
+        };
+        let key = decision
+            .authorise_key::<Self>("kms:ListKeyRotations", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::ListKeyRotations)?;
+        let mut versions = versions_of(decision, &key.key).await?;
+        versions.retain(|version| version.number > after && (self.include_all_material || version.rotation.is_some()));
+        let more = versions.len() > limit;
+        versions.truncate(limit);
+        let next_marker = match versions.last() {
+            Some(last) if more => Some(pages::marker("rotations", &last.number.to_string())),
+            _ => None,
+        };
+        let rotations = versions
+            .iter()
+            .map(|version| RotationEntry {
+                key_id: key.key.id.clone(),
+                key_material_id: version.id(),
+                current: version.id() == key.key.body.current,
+                rotation_date: version.rotation.map(|_| version.created),
+                rotation_type: version.rotation,
+            })
+            .collect();
+        Ok(ListKeyRotationsResponse { rotations, next_marker })
+    }
+}
+
+/// Reads all versions of a key, the oldest first.
+pub(crate) async fn versions_of(
+    decision: &Decision<'_>,
+    key: &KeyEntry,
+) -> Result<Vec<Arc<VersionEntry>>, ServiceError> {
+    let mut versions: Vec<Arc<VersionEntry>> = Vec::new();
+    let mut after: Option<Arc<str>> = None;
+    loop {
+        let filter = RowFilter::Owner(&key.row.id);
+        let page = decision
+            .core
+            .rows
+            .list(Table::KeyVersions, filter, after.as_deref(), PAGE)
+            .await?;
+        let full = page.len() == PAGE as usize;
+        for entry in page {
+            if let Entry::Version(version) = entry {
+                after = Some(version.row.id.clone());
+                versions.push(version);
+            }
+        }
+        if !full {
+            break;
+        }
+    }
+    versions.sort_by_key(|version| version.number);
+    Ok(versions)
+}
+
+/// Rows read at once.
+const PAGE: u32 = 1_000;

@@ -1,6 +1,12 @@
 use bulla_crypto::Context;
-use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId};
+use bulla_crypto::blob::Blob;
+use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId, Operation as Asked};
+use serde_json::{Map, Value};
 
+use crate::authorised::KeyForms;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{self, context_value, members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `ReEncrypt` is asked.
@@ -51,7 +57,99 @@ impl Service {
     /// # Errors
     /// As `Decrypt` and `Encrypt`.
     pub async fn re_encrypt(&self, call: &Call, request: ReEncryptRequest) -> Result<ReEncryptResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for ReEncryptRequest {
+    type Response = ReEncryptResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "ReEncrypt",
+        source: KMS,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("sourceKeyId", self.source_key_id.as_deref().map_or(Value::Null, shown)),
+            (
+                "sourceEncryptionContext",
+                context_value(&self.source_encryption_context),
+            ),
+            (
+                "sourceEncryptionAlgorithm",
+                self.source_encryption_algorithm.as_str().into(),
+            ),
+            ("destinationKeyId", shown(&self.destination_key_id)),
+            (
+                "destinationEncryptionContext",
+                context_value(&self.destination_encryption_context),
+            ),
+            (
+                "destinationEncryptionAlgorithm",
+                self.destination_encryption_algorithm.as_str().into(),
+            ),
+            ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
+        let named = match &self.source_key_id {
+            Some(key_id) => Some(
+                decision
+                    .authorise_key::<Self>("kms:ReEncryptFrom", key_id, KeyForms::All)
+                    .await?,
+            ),
+            None => None,
+        };
+        let blob = Blob::parse(&self.ciphertext_blob).map_err(|_| ServiceError::InvalidCiphertext {
+            reason: "not a ciphertext of this service",
+        })?;
+        let material = MaterialId(*blob.material_id());
+        let source = match named {
+            Some(key) => key,
+            None => {
+                decision
+                    .authorise_material::<Self>("kms:ReEncryptFrom", &material)
+                    .await?
+            }
+        };
+        let destination = decision
+            .authorise_key::<Self>("kms:ReEncryptTo", &self.destination_key_id, KeyForms::All)
+            .await?;
+        for (key, algorithm) in [
+            (&source, self.source_encryption_algorithm),
+            (&destination, self.destination_encryption_algorithm),
+        ] {
+            key.require_encryption("ReEncrypt")?;
+            key.require_state(Asked::ReEncrypt)?;
+            key.require_algorithm(algorithm)?;
+        }
+        let source_material = source.material_of(decision, &material).await?;
+        let plaintext = source_material.decrypt(&blob, &self.source_encryption_context)?;
+        let destination_material = destination.current_material(decision).await?;
+        let ciphertext_blob = destination_material.encrypt(
+            decision,
+            &self.destination_encryption_context,
+            plaintext.expose_secret(),
+        )?;
+        if self.dry_run {
+            return Err(ServiceError::DryRun);
+        }
+        decision.response = members([
+            ("sourceKeyMaterialId", source_material.id().to_string().into()),
+            ("destinationKeyMaterialId", destination_material.id().to_string().into()),
+        ]);
+        Ok(ReEncryptResponse {
+            ciphertext_blob,
+            source_key_arn: source.key.arn.clone(),
+            destination_key_arn: destination.key.arn.clone(),
+            source_encryption_algorithm: self.source_encryption_algorithm,
+            destination_encryption_algorithm: self.destination_encryption_algorithm,
+            source_key_material_id: source_material.id(),
+            destination_key_material_id: destination_material.id(),
+        })
     }
 }

@@ -1,5 +1,11 @@
-use bulla_model::{KeyArn, KeyState, Timestamp};
+use bulla_model::{KeyArn, KeyState, Operation as Asked, Timestamp};
+use serde_json::{Map, Value};
 
+use crate::authorised::KeyForms;
+use crate::bodies::KeyBody;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `ScheduleKeyDeletion` is asked.
@@ -34,7 +40,56 @@ impl Service {
         call: &Call,
         request: ScheduleKeyDeletionRequest,
     ) -> Result<ScheduleKeyDeletionResponse, ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for ScheduleKeyDeletionRequest {
+    type Response = ScheduleKeyDeletionResponse;
+
+    const EVENT: EventKind = EventKind {
+        name: "ScheduleKeyDeletion",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("keyId", shown(&self.key_id)),
+            ("pendingWindowInDays", self.pending_window_in_days.into()),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let days = self.pending_window_in_days.unwrap_or(30);
+        if !(7..=30).contains(&days) {
+            return Err(ServiceError::Validation(format!(
+                "PendingWindowInDays should be between 7 and 30, but it is {days}"
+            )));
+        }
+        let key = decision
+            .authorise_key::<Self>("kms:ScheduleKeyDeletion", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::ScheduleKeyDeletion)?;
+        let deletion_date = decision.now.plus_days(days);
+        let state = KeyState::PendingDeletion;
+        let body = KeyBody {
+            state,
+            deletion_date: Some(deletion_date),
+            ..key.key.body.clone()
+        };
+        decision.put_key(&key.key, &body);
+        decision.response = members([
+            ("keyId", key.key.arn.as_str().into()),
+            ("keyState", state.as_str().into()),
+            ("deletionDate", deletion_date.to_string().into()),
+            ("pendingWindowInDays", days.into()),
+        ]);
+        Ok(ScheduleKeyDeletionResponse {
+            key_arn: key.key.arn.clone(),
+            deletion_date,
+            state,
+            pending_window_in_days: days,
+        })
     }
 }

@@ -1,3 +1,14 @@
+use bulla_model::{AliasArn, Operation as Asked};
+use bulla_store::Table;
+use serde_json::{Map, Value};
+
+use crate::authorised::KeyForms;
+use crate::bodies::AliasBody;
+use crate::decision::{Decision, EventKind};
+use crate::limits::{members, shown};
+use crate::operations::create_alias::{alias_name, require_room_for_alias};
+use crate::row_ids::alias_row;
+use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `UpdateAlias` is asked.
@@ -15,7 +26,49 @@ impl Service {
     /// # Errors
     /// `NotFound`, `LimitExceeded`, `InvalidState`, `AccessDenied`.
     pub async fn update_alias(&self, call: &Call, request: UpdateAliasRequest) -> Result<(), ServiceError> {
-        let _ = (call, request);
-        Err(ServiceError::Internal("not built"))
+        self.core.run(call, &request).await
+    }
+}
+
+impl Operation for UpdateAliasRequest {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "UpdateAlias",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([
+            ("aliasName", shown(&self.alias_name)),
+            ("targetKeyId", shown(&self.target_key_id)),
+        ])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
+        let name = alias_name(&self.alias_name)?;
+        let arn = AliasArn::new(decision.region(), decision.account(), &name);
+        decision.authorise("kms:UpdateAlias", arn.as_str())?;
+        let row = alias_row(decision.account(), decision.region(), &name);
+        let alias = decision
+            .alias(&row)
+            .await?
+            .ok_or_else(|| ServiceError::NotFound(format!("Alias {arn} is not found.")))?;
+        let key = decision
+            .authorise_key::<Self>("kms:UpdateAlias", &self.target_key_id, KeyForms::KeysOnly)
+            .await?;
+        key.require_state(Asked::UpdateAlias)?;
+        if alias.key_row != key.key.row.id {
+            require_room_for_alias(decision, &key.key).await?;
+        }
+        let body = AliasBody {
+            target: key.key.id.clone(),
+            updated: decision.now,
+            ..alias.body.clone()
+        };
+        decision.put(Table::Aliases, &row, &key.key.row.id, &body);
+        decision.concerns(arn.as_str().into());
+        Ok(())
     }
 }

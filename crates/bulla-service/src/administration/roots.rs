@@ -1,0 +1,102 @@
+use bulla_store::Table;
+use serde_json::{Map, Value};
+
+use crate::bodies::{RootWrap, StoreKeyBody};
+use crate::decision::{Decision, EventKind};
+use crate::initialise::wrap_store_key;
+use crate::limits::members;
+use crate::row_ids::numbered_row;
+use crate::runner::{BULLA, Operation};
+use crate::{Call, Root, Service, ServiceError};
+
+impl Service {
+    /// Wraps the store key anew under exactly these roots: a rotated root, a new one in place of a lost one, a second one.
+    ///
+    /// Roots that are not among them open the store no more. Existing copies of the database keep their old wraps.
+    ///
+    /// # Errors
+    /// `AccessDenied`; `Root` where a root did not wrap; `Validation` without any root.
+    pub async fn replace_roots(&self, call: &Call, roots: &[Root]) -> Result<Vec<String>, ServiceError> {
+        if roots.is_empty() {
+            return Err(ServiceError::Validation(
+                "a store needs at least one root key".to_owned(),
+            ));
+        }
+        let secret = self.core.rows.store_key.secret();
+        let wraps = wrap_store_key(roots, &self.core.origin, secret)
+            .await
+            .map_err(|error| ServiceError::Root(error.into()))?;
+        self.core.run(call, &ReplaceRoots { wraps }).await
+    }
+
+    /// Names the resolved roots that wrap the store key.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub async fn list_roots(&self, call: &Call) -> Result<Vec<String>, ServiceError> {
+        self.core.run(call, &ListRoots).await
+    }
+}
+
+struct ReplaceRoots {
+    wraps: Vec<RootWrap>,
+}
+
+impl Operation for ReplaceRoots {
+    type Response = Vec<String>;
+
+    const EVENT: EventKind = EventKind {
+        name: "ReplaceRoots",
+        source: BULLA,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("roots", names(&self.wraps).into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<String>, ServiceError> {
+        decision.authorise("bulla:RotateRoot", "*")?;
+        let id = numbered_row(1);
+        let store_key = decision
+            .store_key(&id)
+            .await?
+            .ok_or(ServiceError::Internal("no store key"))?;
+        let body = StoreKeyBody {
+            wraps: self.wraps.clone(),
+            ..store_key.body.clone()
+        };
+        decision.response = members([("replaced", names(&store_key.body.wraps).into())]);
+        decision.put(Table::StoreKeys, &id, "", &body);
+        Ok(names(&self.wraps))
+    }
+}
+
+struct ListRoots;
+
+impl Operation for ListRoots {
+    type Response = Vec<String>;
+
+    const EVENT: EventKind = EventKind {
+        name: "ListRoots",
+        source: BULLA,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<String>, ServiceError> {
+        decision.authorise("bulla:ListRoots", "*")?;
+        let store_key = decision
+            .store_key(&numbered_row(1))
+            .await?
+            .ok_or(ServiceError::Internal("no store key"))?;
+        Ok(names(&store_key.body.wraps))
+    }
+}
+
+fn names(wraps: &[RootWrap]) -> Vec<String> {
+    wraps.iter().map(|wrap| wrap.root.clone()).collect()
+}

@@ -1,0 +1,301 @@
+//! Which caller may do what to which key; and the keys themselves, which only a permitted decision can use.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bulla_crypto::blob::Blob;
+use bulla_crypto::{Context, SecretBytes};
+use bulla_model::{
+    AliasArn, EncryptionAlgorithm, KeyArn, KeyRef, KeyRefError, KeySpec, KeyUsage, MaterialId, NamedKey,
+    Operation as Asked, Refusal, Role, permit,
+};
+
+use crate::ServiceError;
+use crate::decision::Decision;
+use crate::entry::{KeyEntry, VersionEntry};
+use crate::row_ids::{alias_row, key_row, version_row};
+use crate::runner::Operation;
+
+/// What an operation takes as `KeyId`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyForms {
+    /// Key ids, key ARNs, alias names, alias ARNs.
+    All,
+    /// Key ids and key ARNs.
+    KeysOnly,
+}
+
+/// A key that the caller may use for `O`; only [`Decision::authorise_key`] and its like make one.
+///
+/// Material is reached through this value alone, so no path leads to it without an authorised decision, and no decision is
+/// answered without its event.
+pub(crate) struct Authorised<O> {
+    pub(crate) key: Arc<KeyEntry>,
+    operation: PhantomData<fn() -> O>,
+}
+
+/// One version of an authorised key's material.
+pub(crate) struct AuthorisedMaterial<O> {
+    version: Arc<VersionEntry>,
+    operation: PhantomData<fn() -> O>,
+}
+
+impl Decision<'_> {
+    /// Decides whether the caller may do `action` (`kms:Encrypt`) to `resource`.
+    pub(crate) fn authorise(&self, action: &str, resource: &str) -> Result<(), ServiceError> {
+        if role_allows(self.role, action) {
+            return Ok(());
+        }
+        Err(ServiceError::AccessDenied(format!(
+            "User: {} is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the \
+             {action} action",
+            self.call.caller.arn(),
+        )))
+    }
+
+    /// Finds the key that a caller names, if he may do `action` to it. Who may not learns nothing of what exists.
+    pub(crate) async fn authorise_key<O: Operation>(
+        &mut self,
+        action: &str,
+        named: &str,
+        forms: KeyForms,
+    ) -> Result<Authorised<O>, ServiceError> {
+        let reference = KeyRef::parse(named, self.region()).map_err(|error| match error {
+            KeyRefError::Malformed(_) | KeyRefError::OtherRegion(_) => ServiceError::NotFound(error.to_string()),
+            KeyRefError::NotKms(_) => ServiceError::InvalidArn(error.to_string()),
+        })?;
+        let account = reference.account.unwrap_or_else(|| self.account().clone());
+        let row = match reference.named {
+            NamedKey::Key(id) => {
+                self.same_account(action, &account, || {
+                    KeyArn::new(self.region(), &account, &id).to_string()
+                })?;
+                key_row(&account, self.region(), &id).into()
+            }
+            NamedKey::Alias(_) if forms == KeyForms::KeysOnly => {
+                return Err(ServiceError::InvalidArn(
+                    "Key Aliases are not supported for this operation".to_owned(),
+                ));
+            }
+            NamedKey::Alias(name) => {
+                let arn = || AliasArn::new(self.region(), &account, &name);
+                self.same_account(action, &account, || arn().to_string())?;
+                let row = alias_row(&account, self.region(), &name);
+                match self.alias(&row).await? {
+                    Some(alias) => alias.key_row.clone(),
+                    None => {
+                        let arn = AliasArn::new(self.region(), &account, &name);
+                        self.authorise(action, arn.as_str())?;
+                        return Err(ServiceError::NotFound(format!("Alias {arn} is not found.")));
+                    }
+                }
+            }
+        };
+        self.authorise_row(action, &row).await
+    }
+
+    /// The same for a key that is known by its row.
+    pub(crate) async fn authorise_row<O: Operation>(
+        &mut self,
+        action: &str,
+        row: &Arc<str>,
+    ) -> Result<Authorised<O>, ServiceError> {
+        let key = self.key(row).await?;
+        if let Some(key) = &key {
+            self.concerns(key.arn.shared());
+            self.authorise(action, key.arn.as_str())?;
+        }
+        match key {
+            Some(key) if !key.is_gone(self.now) => Ok(Authorised {
+                key,
+                operation: PhantomData,
+            }),
+            _ => {
+                let (account, region, id) =
+                    crate::row_ids::parse_key_row(row).ok_or(ServiceError::Internal("a key row without a key id"))?;
+                let arn = KeyArn::new(&region, &account, &id);
+                self.authorise(action, arn.as_str())?;
+                Err(ServiceError::NotFound(format!("Key '{arn}' does not exist")))
+            }
+        }
+    }
+
+    /// Finds the key that a ciphertext names by its material, if the caller may do `action` to it.
+    pub(crate) async fn authorise_material<O: Operation>(
+        &mut self,
+        action: &str,
+        material: &MaterialId,
+    ) -> Result<Authorised<O>, ServiceError> {
+        let unknown = || {
+            ServiceError::AccessDenied(
+                "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not \
+                 allowed to access."
+                    .to_owned(),
+            )
+        };
+        let row = version_row(self.account(), self.region(), material);
+        let version = self.version(&row).await?.ok_or_else(unknown)?;
+        match self.authorise_row(action, &version.key_row).await {
+            Err(ServiceError::NotFound(_)) => Err(unknown()),
+            other => other,
+        }
+    }
+
+    /// No policy of a key lets another account in yet, so existence is not told either.
+    fn same_account(
+        &self,
+        action: &str,
+        account: &bulla_model::AccountId,
+        arn: impl Fn() -> String,
+    ) -> Result<(), ServiceError> {
+        if account == self.account() {
+            return Ok(());
+        }
+        Err(ServiceError::AccessDenied(format!(
+            "User: {} is not authorized to perform: {action} on resource: {} because no resource-based policy allows the {action} action",
+            self.call.caller.arn(),
+            arn(),
+        )))
+    }
+}
+
+impl<O: Operation> Authorised<O> {
+    /// Requires that the key is for encryption.
+    pub(crate) fn require_encryption(&self, operation: &str) -> Result<(), ServiceError> {
+        let usage = self.key.body.usage;
+        if usage == KeyUsage::EncryptDecrypt {
+            return Ok(());
+        }
+        let arn = &self.key.arn;
+        Err(ServiceError::InvalidKeyUsage(format!(
+            "{arn} key usage is {usage} which is not valid for {operation}."
+        )))
+    }
+
+    /// Requires that the key's state permits the operation.
+    pub(crate) fn require_state(&self, asked: Asked) -> Result<(), ServiceError> {
+        let arn = &self.key.arn;
+        permit(asked, self.key.body.state).map_err(|refusal| match refusal {
+            Refusal::Disabled => ServiceError::Disabled(format!("{arn} is disabled.")),
+            Refusal::InvalidState(words) => ServiceError::InvalidState(format!("{arn} is {words}.")),
+        })
+    }
+
+    /// Requires that the algorithm is the key's.
+    pub(crate) fn require_algorithm(&self, algorithm: EncryptionAlgorithm) -> Result<(), ServiceError> {
+        match (self.key.body.spec, algorithm) {
+            (KeySpec::SymmetricDefault, EncryptionAlgorithm::SymmetricDefault) => Ok(()),
+            (spec, algorithm) => Err(ServiceError::InvalidKeyUsage(format!(
+                "Algorithm {algorithm} is incompatible with key spec {spec}."
+            ))),
+        }
+    }
+
+    /// The key's current material.
+    pub(crate) async fn current_material(
+        &self,
+        decision: &mut Decision<'_>,
+    ) -> Result<AuthorisedMaterial<O>, ServiceError> {
+        let row = &self.key.current_row;
+        // A key whose current material is not there was not left so by the service.
+        let version = match decision.version(row).await? {
+            Some(version) if version.key_row == self.key.row.id => version,
+            _ => return Err(decision.core.rows.tampered(bulla_store::Table::KeyVersions, row)),
+        };
+        decision.used(version.id());
+        Ok(AuthorisedMaterial {
+            version,
+            operation: PhantomData,
+        })
+    }
+
+    /// The version of the key that a ciphertext names; `IncorrectKey` where it is another key's.
+    pub(crate) async fn material_of(
+        &self,
+        decision: &mut Decision<'_>,
+        material: &MaterialId,
+    ) -> Result<AuthorisedMaterial<O>, ServiceError> {
+        let row = version_row(decision.account(), decision.region(), material);
+        let version = decision.version(&row).await?.ok_or(ServiceError::InvalidCiphertext {
+            reason: "no such key material",
+        })?;
+        if version.key_row != self.key.row.id {
+            return Err(ServiceError::IncorrectKey(
+                "The key ID in the request does not identify a CMK that can perform this operation.".to_owned(),
+            ));
+        }
+        decision.used(version.id());
+        Ok(AuthorisedMaterial {
+            version,
+            operation: PhantomData,
+        })
+    }
+}
+
+impl<O: Operation> AuthorisedMaterial<O> {
+    pub(crate) fn id(&self) -> MaterialId {
+        self.version.id()
+    }
+
+    pub(crate) fn encrypt(
+        &self,
+        decision: &Decision<'_>,
+        context: &Context,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, ServiceError> {
+        self.version
+            .material
+            .encrypt(context, &*decision.core.random, plaintext)
+            .map_err(|_| ServiceError::Internal("the encryption failed"))
+    }
+
+    pub(crate) fn decrypt(&self, blob: &Blob<'_>, context: &Context) -> Result<SecretBytes, ServiceError> {
+        self.version
+            .material
+            .decrypt(blob, context)
+            .map_err(|_| ServiceError::InvalidCiphertext {
+                reason: "ciphertext or context differ from what was encrypted",
+            })
+    }
+}
+
+/// What a role may do before any policy says more.
+fn role_allows(role: Role, action: &str) -> bool {
+    const AUDITOR: [&str; 9] = [
+        "kms:DescribeKey",
+        "kms:GetKeyRotationStatus",
+        "kms:ListAliases",
+        "kms:ListKeyRotations",
+        "kms:ListKeys",
+        "bulla:ListAccessKeys",
+        "bulla:ListPrincipals",
+        "bulla:ReadAudit",
+        "bulla:ReadCheckpoint",
+    ];
+    match role {
+        Role::Admin => true,
+        Role::Auditor => AUDITOR.contains(&action),
+        Role::User => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auditors_read_and_users_do_nothing() {
+        assert!(role_allows(Role::Admin, "kms:Encrypt"));
+        assert!(role_allows(Role::Auditor, "bulla:ReadAudit"));
+        for action in [
+            "kms:Encrypt",
+            "kms:Decrypt",
+            "kms:CreateKey",
+            "kms:GenerateRandom",
+            "bulla:CreatePrincipal",
+        ] {
+            assert!(!role_allows(Role::Auditor, action), "{action}");
+        }
+        assert!(!role_allows(Role::User, "kms:DescribeKey"));
+    }
+}

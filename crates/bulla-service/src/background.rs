@@ -1,0 +1,263 @@
+//! What the service does by itself: rotations and deletions that are due, and counts that are to be written down.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bulla_model::{KeyState, RotationType};
+use bulla_store::{RowFilter, Table};
+use serde_json::{Map, Value};
+
+use crate::authorised::{Authorised, KeyForms};
+use crate::bodies::{KeyBody, RotationBody};
+use crate::call::CallerKind;
+use crate::decision::{Decision, EventKind};
+use crate::entry::Entry;
+use crate::limits::members;
+use crate::operations::list_key_rotations::versions_of;
+use crate::operations::rotate_key_on_demand::new_version;
+use crate::row_ids::parse_key_row;
+use crate::runner::{BULLA, KMS, Operation};
+use crate::service::Core;
+use crate::{Call, Caller, Service, ServiceError};
+
+/// How often counts of failures are written down.
+const FAILURES_EVERY: Duration = Duration::from_secs(60);
+/// How many of those periods pass between two sweeps.
+const SWEEP_EVERY: u32 = 15;
+const PAGE: u32 = 500;
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sweep {
+    /// Keys that were rotated.
+    pub rotated: u32,
+    /// Keys that were deleted, with all their material.
+    pub deleted: u32,
+}
+
+/// Starts the background task; it ends with the service.
+pub(crate) fn start(core: &Arc<Core>, sweep: bool) {
+    tokio::spawn(run(Arc::downgrade(core), sweep));
+}
+
+async fn run(core: Weak<Core>, sweep: bool) {
+    let mut periods = 0_u32;
+    loop {
+        tokio::time::sleep(FAILURES_EVERY).await;
+        let Some(core) = core.upgrade() else { return };
+        if core.queue.is_closed() {
+            return;
+        }
+        core.flush_authentication_failures().await;
+        // The first sweep is soon after the start, for what became due while nothing ran.
+        if sweep && periods % SWEEP_EVERY == 0 {
+            let service = Service { core };
+            if let Err(error) = service.sweep().await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "due rotations and deletions were not all carried out"
+                );
+            }
+        }
+        periods = periods.wrapping_add(1);
+    }
+}
+
+impl Service {
+    /// Carries out what is due: rotates keys whose period has ended, deletes keys whose deletion date has passed.
+    ///
+    /// The service does so by itself every fifteen minutes; a key past its deletion date is refused at once, without this. Any number
+    /// of nodes may sweep at once.
+    ///
+    /// # Errors
+    /// `Store`, `Tampered`; what was done before stays done.
+    pub async fn sweep(&self) -> Result<Sweep, ServiceError> {
+        let mut sweep = Sweep::default();
+        let mut after: Option<Arc<str>> = None;
+        loop {
+            let page = self
+                .core
+                .rows
+                .list(Table::Keys, RowFilter::All, after.as_deref(), PAGE)
+                .await?;
+            let full = page.len() == PAGE as usize;
+            for entry in page {
+                let Entry::Key(key) = entry else { continue };
+                after = Some(key.row.id.clone());
+                let now = self.core.clock.now();
+                let (account, region, _) =
+                    parse_key_row(&key.row.id).ok_or(ServiceError::Internal("a key row without a key id"))?;
+                let call = Call {
+                    caller: Caller::service(account),
+                    region,
+                    request_id: self.core.draw_uuid()?.into(),
+                    source_ip: KMS.into(),
+                    user_agent: KMS.into(),
+                };
+                let key_id = key.arn.to_string();
+                if key.is_gone(now) {
+                    sweep.deleted += u32::from(
+                        self.core
+                            .run(
+                                &call,
+                                &DeleteKey {
+                                    key_id: key_id.clone(),
+                                    row: key.row.id.clone(),
+                                },
+                            )
+                            .await?,
+                    );
+                } else if is_due(&key.body, now) {
+                    sweep.rotated += u32::from(self.core.run(&call, &RotateKey { key_id }).await?);
+                }
+            }
+            if !full {
+                return Ok(sweep);
+            }
+        }
+    }
+}
+
+/// Keys that are disabled or pending deletion are not rotated; they are due when they are enabled again.
+fn is_due(body: &KeyBody, now: bulla_model::Timestamp) -> bool {
+    body.state == KeyState::Enabled && body.rotation.as_ref().is_some_and(|rotation| rotation.next <= now)
+}
+
+/// Automatic rotation; tells whether it was still due.
+struct RotateKey {
+    key_id: String,
+}
+
+impl Operation for RotateKey {
+    type Response = bool;
+
+    const EVENT: EventKind = EventKind {
+        name: "RotateKey",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", self.key_id.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<bool, ServiceError> {
+        let key: Authorised<Self> = decision
+            .authorise_key("kms:RotateKey", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        let body = &key.key.body;
+        let Some(rotation) = body.rotation.as_ref().filter(|_| is_due(body, decision.now)) else {
+            return Ok(false);
+        };
+        let next = decision.now.plus_days(rotation.period_days);
+        let rotation = Some(RotationBody {
+            period_days: rotation.period_days,
+            next,
+        });
+        let current = new_version(
+            decision,
+            &key.key.row.id,
+            body.versions + 1,
+            Some(RotationType::Automatic),
+        )?;
+        let body = KeyBody {
+            current,
+            versions: body.versions + 1,
+            rotation,
+            ..body.clone()
+        };
+        decision.put_key(&key.key, &body);
+        decision.used(current);
+        Ok(true)
+    }
+}
+
+/// Deletion of a key whose date has passed; tells whether it was still there.
+struct DeleteKey {
+    key_id: String,
+    row: Arc<str>,
+}
+
+impl Operation for DeleteKey {
+    type Response = bool;
+
+    const EVENT: EventKind = EventKind {
+        name: "DeleteKey",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", self.key_id.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<bool, ServiceError> {
+        let Some(key) = decision.key(&self.row).await?.filter(|key| key.is_gone(decision.now)) else {
+            return Ok(false);
+        };
+        decision.concerns(key.arn.shared());
+        for version in versions_of(decision, &key).await? {
+            decision.delete(&version.row);
+        }
+        let mut after: Option<Arc<str>> = None;
+        loop {
+            let filter = RowFilter::Owner(&key.row.id);
+            let page = decision
+                .core
+                .rows
+                .list(Table::Aliases, filter, after.as_deref(), PAGE)
+                .await?;
+            let full = page.len() == PAGE as usize;
+            for alias in page {
+                after = Some(alias.row().id.clone());
+                decision.delete(alias.row());
+            }
+            if !full {
+                break;
+            }
+        }
+        decision.delete(&key.row);
+        Ok(true)
+    }
+}
+
+/// A tampered row that was met outside an operation.
+struct TamperedRow<'a>(&'a ServiceError);
+
+impl Operation for TamperedRow<'_> {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "Authenticate",
+        source: BULLA,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    async fn decide(&self, _: &mut Decision<'_>) -> Result<(), ServiceError> {
+        Err(self.0.clone())
+    }
+}
+
+impl Core {
+    /// Writes down that a row was found tampered with before anybody was authenticated.
+    pub(crate) async fn record_tampering(&self, error: &ServiceError) -> Result<(), ServiceError> {
+        let call = Call {
+            caller: Caller {
+                kind: CallerKind::Service,
+                ..Caller::operator(self.account.clone())
+            },
+            region: "us-east-1".parse().map_err(|_| ServiceError::Internal("a region"))?,
+            request_id: self.draw_uuid()?.into(),
+            source_ip: KMS.into(),
+            user_agent: KMS.into(),
+        };
+        match self.run(&call, &TamperedRow(error)).await {
+            Err(ServiceError::Tampered { .. }) | Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading the change feed: every revision there, every entry genuine, or it is said what is not.
+
+use bulla_store::{Change, Store, StoreError, Transaction};
+
+use crate::keyring::StoreKey;
+
+/// Changes read at once.
+const PAGE: u32 = 5_000;
+
+/// Why a change feed is not believed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FeedError {
+    #[error("changes are missing, doubled or forged")]
+    Tampered,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where changes come from: the store, or a transaction under the head's lock.
+pub(crate) enum Source<'a> {
+    Store(&'a dyn Store),
+    Transaction(&'a mut dyn Transaction),
+}
+
+/// Reads all changes after `after` up to exactly `until`, verified, contiguous and complete.
+pub(crate) async fn read(
+    mut source: Source<'_>,
+    store_key: &StoreKey,
+    after: u64,
+    until: u64,
+) -> Result<Vec<Change>, FeedError> {
+    let mut changes: Vec<Change> = Vec::new();
+    let mut revision = after;
+    while revision < until {
+        let page = match &mut source {
+            Source::Store(store) => store.changes(revision, PAGE).await?,
+            Source::Transaction(transaction) => transaction.changes(revision, PAGE).await?,
+        };
+        let before = revision;
+        let mut rest = page.as_slice();
+        while let Some(first) = rest.first() {
+            if first.revision > until {
+                break;
+            }
+            let count = first.count as usize;
+            if rest.len() < count {
+                // The page ends inside a revision; the next one begins with it.
+                break;
+            }
+            let (set, others) = rest.split_at(count.max(1));
+            let whole = set.iter().enumerate().all(|(ordinal, change)| {
+                change.revision == revision + 1
+                    && change.ordinal as usize == ordinal
+                    && change.count as usize == set.len()
+                    && store_key.change_is_genuine(change)
+            });
+            if !whole {
+                return Err(FeedError::Tampered);
+            }
+            revision += 1;
+            rest = others;
+        }
+        if revision == before {
+            return Err(FeedError::Tampered);
+        }
+        let consumed = page.len() - rest.len();
+        changes.extend(page.into_iter().take(consumed));
+    }
+    Ok(changes)
+}

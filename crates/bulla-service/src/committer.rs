@@ -1,0 +1,248 @@
+//! The one task that commits: it takes all who wait, holds each decision against what changed since, and makes the rest durable in
+//! one transaction with its events and a signed checkpoint.
+//!
+//! Nobody waits for a batch to fill: while one commit is being made durable, the next batch gathers by itself.
+
+mod batch;
+mod staleness;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bulla_audit::{Checkpoint, LogState, PreparedEvent, VerifierKey};
+use bulla_crypto::signature::SigningKey;
+use bulla_model::Clock;
+use bulla_store::{HeadRow, StoreError, Transaction};
+use tokio::sync::{mpsc, oneshot};
+
+use self::batch::Batch;
+use self::staleness::Recent;
+use crate::ServiceError;
+use crate::change_feed::{self, FeedError, Source};
+use crate::metrics::count;
+use crate::row_ids::RowKey;
+use crate::rows::Rows;
+
+/// A decision that waits to become durable.
+#[derive(Debug)]
+pub(crate) struct CommitRequest {
+    /// The revision that the decision saw.
+    pub(crate) seen: u64,
+    /// Every row that it read.
+    pub(crate) reads: Vec<RowKey>,
+    /// Rows to write or delete.
+    pub(crate) writes: Vec<Write>,
+    pub(crate) event: PreparedEvent,
+    pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// A row to write (`body`) or to delete (none).
+#[derive(Debug, Clone)]
+pub(crate) struct Write {
+    pub(crate) key: RowKey,
+    pub(crate) owner: String,
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// Why a decision did not become durable.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// A row that it had read was changed since: decide again.
+    Stale,
+    /// It could not be made durable.
+    Failed(ServiceError),
+}
+
+/// What goes through the committer's queue.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Commit(CommitRequest),
+    /// Take nothing more, answer all who wait, stop.
+    Shutdown,
+}
+
+/// The committer's own state.
+pub(crate) struct Committer {
+    pub(crate) rows: Arc<Rows>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) origin: String,
+    pub(crate) signing: SigningKey,
+    pub(crate) verifier: VerifierKey,
+    /// The head as it was last read or written here, believed.
+    head: HeadRow,
+    log: LogState,
+    recent: Recent,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        rows: Arc<Rows>,
+        clock: Arc<dyn Clock>,
+        signing: SigningKey,
+        verifier: VerifierKey,
+        head: HeadRow,
+        log: LogState,
+    ) -> Self {
+        let recent = Recent::since(log.metadata_revision());
+        Self {
+            rows,
+            clock,
+            origin: verifier.name().to_owned(),
+            signing,
+            verifier,
+            head,
+            log,
+            recent,
+        }
+    }
+
+    /// Commits until it is told to stop or nobody can ask any more.
+    pub(crate) async fn run(mut self, mut queue: mpsc::Receiver<Message>, batch_size: usize) {
+        let mut messages = Vec::with_capacity(batch_size);
+        while queue.recv_many(&mut messages, batch_size).await > 0 {
+            let mut requests = Vec::with_capacity(messages.len());
+            for message in messages.drain(..) {
+                match message {
+                    Message::Commit(request) => requests.push(request),
+                    Message::Shutdown => queue.close(),
+                }
+            }
+            if !requests.is_empty() {
+                self.commit(requests).await;
+            }
+        }
+    }
+
+    async fn commit(&mut self, requests: Vec<CommitRequest>) {
+        let started = Instant::now();
+        let (batch, outcome) = self.try_commit(requests).await;
+        let metrics = &self.rows.metrics;
+        match outcome {
+            Ok(()) => {
+                if batch.applied.is_empty() {
+                    batch.answer_stale(metrics);
+                    return;
+                }
+                count(&metrics.commits);
+                metrics
+                    .events
+                    .fetch_add(batch.applied.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                metrics.batch_size.record(batch.applied.len() as u64);
+                metrics
+                    .commit_micros
+                    .record(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+                batch.answer(&Ok(()), metrics);
+            }
+            Err(error) => {
+                count(&metrics.commit_failures);
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    waiting = batch.applied.len(),
+                    "a group commit failed"
+                );
+                batch.answer(&Err(error), metrics);
+            }
+        }
+    }
+
+    /// Nothing of this node's state moves unless the store said that it committed.
+    async fn try_commit(&mut self, requests: Vec<CommitRequest>) -> (Batch, Result<(), ServiceError>) {
+        let mut transaction = match self.rows.store.begin().await {
+            Ok(transaction) => transaction,
+            Err(error) => return (Batch::failed(requests), Err(error.into())),
+        };
+        if let Err(error) = self.catch_up(transaction.as_mut()).await {
+            return (Batch::failed(requests), Err(error));
+        }
+        let mut batch = Batch::decide(requests, &self.recent, self.log.clone(), &self.rows.store_key);
+        if batch.applied.is_empty() {
+            return (batch, Ok(()));
+        }
+        let result = self.write(transaction, &mut batch).await;
+        (batch, result)
+    }
+
+    async fn write(&mut self, mut transaction: Box<dyn Transaction>, batch: &mut Batch) -> Result<(), ServiceError> {
+        let now = self.clock.now().as_micros();
+        let checkpoint = batch.log.checkpoint(&self.origin, now).sign(&self.signing);
+        let note = checkpoint.map_err(|_| ServiceError::Internal("the checkpoint can't be signed"))?;
+        let head = HeadRow {
+            size: batch.log.size(),
+            metadata_revision: batch.log.metadata_revision(),
+            state: batch.log.to_bytes(),
+            checkpoint: note,
+        };
+        batch.write_to(transaction.as_mut(), &head).await?;
+        transaction.commit().await?;
+        self.log = batch.log.clone();
+        self.head = head;
+        self.recent.record(&batch.changes, self.log.metadata_revision());
+        self.rows.apply(&batch.changes, self.log.metadata_revision());
+        Ok(())
+    }
+
+    /// Learns what other nodes committed, or what became of a commit of ours that was not answered.
+    async fn catch_up(&mut self, transaction: &mut dyn Transaction) -> Result<(), ServiceError> {
+        let head = transaction.head().await?.ok_or_else(|| tampered_head("it is gone"))?;
+        if head == self.head {
+            return Ok(());
+        }
+        let log = believe_head(&head, &self.verifier)?;
+        if log.size() < self.log.size() || log.metadata_revision() < self.log.metadata_revision() {
+            return Err(tampered_head("it is older than what this node committed"));
+        }
+        if log.size() == self.log.size() && log != self.log {
+            return Err(tampered_head("it contradicts what this node committed"));
+        }
+        let after = self.rows.synced();
+        let changes = change_feed::read(
+            Source::Transaction(transaction),
+            &self.rows.store_key,
+            after,
+            log.metadata_revision(),
+        )
+        .await
+        .map_err(|error| match error {
+            FeedError::Tampered => tampered_head("changes are missing or forged"),
+            FeedError::Store(error) => error.into(),
+        })?;
+        // Other nodes' commits are durable, whatever becomes of this transaction.
+        self.recent.record(&changes, log.metadata_revision());
+        self.rows.apply(&changes, log.metadata_revision());
+        self.head = head;
+        self.log = log;
+        Ok(())
+    }
+}
+
+/// Believes a head whose state is exactly what its signed checkpoint says.
+pub(crate) fn believe_head(head: &HeadRow, verifier: &VerifierKey) -> Result<LogState, ServiceError> {
+    let checkpoint = Checkpoint::parse_and_verify(&head.checkpoint, std::slice::from_ref(verifier))
+        .map_err(|_| tampered_head("its checkpoint is not signed by the log's key"))?;
+    let log = LogState::from_bytes(&head.state).map_err(|_| tampered_head("its state is damaged"))?;
+    let agrees = checkpoint.size == log.size()
+        && checkpoint.root == log.root()
+        && checkpoint.last == log.last()
+        && checkpoint.metadata_revision == log.metadata_revision()
+        && head.size == log.size()
+        && head.metadata_revision == log.metadata_revision();
+    if agrees {
+        Ok(log)
+    } else {
+        Err(tampered_head("it is not what its checkpoint says"))
+    }
+}
+
+fn tampered_head(why: &'static str) -> ServiceError {
+    tracing::error!(why, "the head of the audit log is not what the service wrote");
+    ServiceError::Tampered {
+        table: "head",
+        id: why.to_owned(),
+    }
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}

@@ -1,0 +1,272 @@
+//! One decision: what it read, what it is to write, and what its event says.
+
+use std::sync::Arc;
+
+use bulla_audit::{EventDraft, EventType, Intent, Resource, UserIdentity};
+use bulla_model::{AccountId, MaterialId, Region, Role, Timestamp};
+use bulla_store::Table;
+use serde_json::{Map, Value};
+
+use crate::bodies::{Body, KeyBody};
+use crate::call::CallerKind;
+use crate::committer::Write;
+use crate::entry::{AccessKeyEntry, AliasEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry, VersionEntry};
+use crate::row_ids::RowKey;
+use crate::service::Core;
+use crate::{Call, Mode, ServiceError};
+
+/// What is known while an operation is decided; made anew each time it is decided again.
+pub(crate) struct Decision<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) call: &'a Call,
+    pub(crate) now: Timestamp,
+    /// The revision up to which what it reads is current.
+    pub(crate) seen: u64,
+    pub(crate) reads: Vec<RowKey>,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) role: Role,
+    pub(crate) response: Map<String, Value>,
+    resources: Vec<Arc<str>>,
+    key_version: Option<MaterialId>,
+    missed: bool,
+    used_key: bool,
+}
+
+impl<'a> Decision<'a> {
+    pub(crate) fn new(core: &'a Core, call: &'a Call) -> Self {
+        Self {
+            core,
+            call,
+            now: core.clock.now(),
+            seen: core.rows.synced(),
+            reads: Vec::with_capacity(6),
+            writes: Vec::new(),
+            role: Role::User,
+            response: Map::new(),
+            resources: Vec::new(),
+            key_version: None,
+            missed: false,
+            used_key: false,
+        }
+    }
+
+    pub(crate) fn account(&self) -> &'a AccountId {
+        self.call.caller.account()
+    }
+
+    pub(crate) fn region(&self) -> &'a Region {
+        &self.call.region
+    }
+
+    /// Finds out who asks: for a signed call, its access key and its principal decide, as they are now.
+    pub(crate) async fn identify(&mut self) -> Result<(), ServiceError> {
+        let credential = match &self.call.caller.kind {
+            CallerKind::Operator | CallerKind::Service => {
+                self.role = Role::Admin;
+                return Ok(());
+            }
+            CallerKind::Development if self.core.mode == Mode::Development => {
+                self.role = Role::Admin;
+                return Ok(());
+            }
+            CallerKind::Development => return Err(ServiceError::UnrecognizedClient),
+            CallerKind::Signed(credential) => credential,
+        };
+        let access_key = self
+            .access_key(&credential.access_key_id)
+            .await?
+            .ok_or(ServiceError::UnrecognizedClient)?;
+        if !access_key.enabled || access_key.credential.principal != credential.principal {
+            return Err(ServiceError::UnrecognizedClient);
+        }
+        let principal = self
+            .principal(credential.principal.as_str())
+            .await?
+            .ok_or(ServiceError::UnrecognizedClient)?;
+        if !principal.body.enabled {
+            return Err(ServiceError::UnrecognizedClient);
+        }
+        self.role = principal.body.role;
+        Ok(())
+    }
+
+    /// Names a resource in the event.
+    pub(crate) fn concerns(&mut self, arn: Arc<str>) {
+        if !self.resources.contains(&arn) {
+            self.resources.push(arn);
+        }
+    }
+
+    pub(crate) fn used(&mut self, version: MaterialId) {
+        self.key_version = Some(version);
+        self.used_key = true;
+    }
+
+    pub(crate) fn put<B: Body>(&mut self, table: Table, id: &str, owner: &str, body: &B) {
+        self.writes.push(Write {
+            key: RowKey::new(table, id),
+            owner: owner.to_owned(),
+            body: Some(body.to_bytes()),
+        });
+    }
+
+    /// Writes a key's row anew.
+    pub(crate) fn put_key(&mut self, key: &KeyEntry, body: &KeyBody) {
+        let id = &key.row.id;
+        let owner = id.rsplit_once('/').map_or("", |(owner, _)| owner);
+        self.put(Table::Keys, id, owner, body);
+    }
+
+    pub(crate) fn delete(&mut self, row: &RowKey) {
+        self.writes.push(Write {
+            key: row.clone(),
+            owner: String::new(),
+            body: None,
+        });
+    }
+
+    /// Reads a row, from the cache or the store; what is not there is part of the read set, too.
+    async fn entry(&mut self, table: Table, id: &str) -> Result<Option<Entry>, ServiceError> {
+        if let Some(entry) = self.core.rows.cached(table, id) {
+            self.reads.push(entry.row().clone());
+            return Ok(Some(entry));
+        }
+        self.missed = true;
+        self.reads.push(RowKey::new(table, id));
+        self.core.rows.load(table, id).await
+    }
+
+    pub(crate) async fn key(&mut self, row: &str) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
+        match self.entry(Table::Keys, row).await? {
+            Some(Entry::Key(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn version(&mut self, row: &str) -> Result<Option<Arc<VersionEntry>>, ServiceError> {
+        match self.entry(Table::KeyVersions, row).await? {
+            Some(Entry::Version(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn alias(&mut self, row: &str) -> Result<Option<Arc<AliasEntry>>, ServiceError> {
+        match self.entry(Table::Aliases, row).await? {
+            Some(Entry::Alias(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn principal(&mut self, arn: &str) -> Result<Option<Arc<PrincipalEntry>>, ServiceError> {
+        match self.entry(Table::Principals, arn).await? {
+            Some(Entry::Principal(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn access_key(&mut self, id: &str) -> Result<Option<Arc<AccessKeyEntry>>, ServiceError> {
+        match self.entry(Table::AccessKeys, id).await? {
+            Some(Entry::AccessKey(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn store_key(&mut self, id: &str) -> Result<Option<Arc<StoreKeyEntry>>, ServiceError> {
+        match self.entry(Table::StoreKeys, id).await? {
+            Some(Entry::StoreKey(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes down what happened.
+    pub(crate) fn draft(
+        &self,
+        event: &EventKind,
+        event_id: String,
+        parameters: Map<String, Value>,
+        error: Option<&ServiceError>,
+    ) -> EventDraft {
+        let account = self.account().as_str();
+        EventDraft {
+            event_time: self.now.as_micros(),
+            event_name: event.name.to_owned(),
+            event_source: event.source.to_owned(),
+            event_type: match self.call.caller.kind {
+                CallerKind::Service => EventType::ServiceEvent,
+                _ => EventType::ApiCall,
+            },
+            aws_region: self.region().to_string(),
+            user_identity: self.identity(),
+            source_ip_address: self.call.source_ip.to_string(),
+            user_agent: cut(&self.call.user_agent, 256).to_owned(),
+            request_parameters: parameters,
+            response_elements: if error.is_some() {
+                Map::new()
+            } else {
+                self.response.clone()
+            },
+            resources: self
+                .resources
+                .iter()
+                .map(|arn| Resource {
+                    arn: arn.to_string(),
+                    account_id: account.to_owned(),
+                    kind: "AWS::KMS::Key".to_owned(),
+                })
+                .collect(),
+            error_code: error.map(|error| error.audit_code().to_owned()),
+            error_message: error.map(ToString::to_string),
+            request_id: cut(&self.call.request_id, 128).to_owned(),
+            event_id,
+            read_only: event.read_only,
+            recipient_account_id: account.to_owned(),
+            key_version: self.key_version.map(|version| version.to_string()),
+            cache_hit: self.used_key.then_some(!self.missed),
+            purpose: None,
+            intent: Intent::None,
+        }
+    }
+
+    fn identity(&self) -> UserIdentity {
+        let caller = &self.call.caller;
+        let kind = match &caller.kind {
+            CallerKind::Signed(_) => "IAMUser",
+            CallerKind::Development | CallerKind::Operator => "Root",
+            CallerKind::Service => "AWSService",
+        };
+        let access_key_id = match &caller.kind {
+            CallerKind::Signed(credential) => Some(credential.access_key_id.clone()),
+            _ => None,
+        };
+        UserIdentity {
+            kind: kind.to_owned(),
+            principal_id: None,
+            arn: Some(caller.arn.to_string()),
+            account_id: Some(caller.account.to_string()),
+            user_name: access_key_id.is_some().then(|| caller.arn.name().to_owned()),
+            access_key_id,
+        }
+    }
+}
+
+/// What an operation is called in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventKind {
+    pub(crate) name: &'static str,
+    pub(crate) source: &'static str,
+    pub(crate) read_only: bool,
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

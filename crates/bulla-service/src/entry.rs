@@ -1,0 +1,243 @@
+//! Rows as this node believes them: verified, decoded, their secrets unwrapped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bulla_crypto::DataKey;
+use bulla_crypto::blob::Material;
+use bulla_model::{KeyArn, KeyId, KeyState, MaterialId, PrincipalArn, Timestamp};
+use bulla_store::{Row, Table};
+
+use crate::bodies::{AccessKeyBody, AliasBody, Body, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody};
+use crate::keyring::{Place, StoreKey};
+use crate::row_ids::{RowKey, parse_key_row, version_row};
+use crate::{Credential, KeyMetadata};
+
+/// A decoded row; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    Principal(Arc<PrincipalEntry>),
+    AccessKey(Arc<AccessKeyEntry>),
+    Key(Arc<KeyEntry>),
+    Version(Arc<VersionEntry>),
+    Alias(Arc<AliasEntry>),
+    StoreKey(Arc<StoreKeyEntry>),
+}
+
+#[derive(Debug)]
+pub(crate) struct PrincipalEntry {
+    pub(crate) row: RowKey,
+    pub(crate) body: PrincipalBody,
+}
+
+#[derive(Debug)]
+pub(crate) struct AccessKeyEntry {
+    pub(crate) row: RowKey,
+    pub(crate) enabled: bool,
+    pub(crate) created: Timestamp,
+    pub(crate) wrapped_secret: String,
+    pub(crate) credential: Arc<Credential>,
+}
+
+#[derive(Debug)]
+pub(crate) struct KeyEntry {
+    pub(crate) row: RowKey,
+    pub(crate) id: KeyId,
+    pub(crate) arn: KeyArn,
+    pub(crate) current_row: Arc<str>,
+    pub(crate) body: KeyBody,
+}
+
+/// One version of a key's material. The material is used through [`Authorised`](crate::authorised::Authorised) only.
+pub(crate) struct VersionEntry {
+    pub(crate) row: RowKey,
+    /// Row id of the key.
+    pub(crate) key_row: Arc<str>,
+    pub(crate) number: u32,
+    pub(crate) created: Timestamp,
+    pub(crate) rotation: Option<bulla_model::RotationType>,
+    pub(crate) material: Material,
+}
+
+#[derive(Debug)]
+pub(crate) struct AliasEntry {
+    pub(crate) row: RowKey,
+    /// Row id of the key.
+    pub(crate) key_row: Arc<str>,
+    pub(crate) body: AliasBody,
+}
+
+#[derive(Debug)]
+pub(crate) struct StoreKeyEntry {
+    pub(crate) row: RowKey,
+    pub(crate) body: StoreKeyBody,
+}
+
+impl Entry {
+    pub(crate) fn row(&self) -> &RowKey {
+        match self {
+            Entry::Principal(entry) => &entry.row,
+            Entry::AccessKey(entry) => &entry.row,
+            Entry::Key(entry) => &entry.row,
+            Entry::Version(entry) => &entry.row,
+            Entry::Alias(entry) => &entry.row,
+            Entry::StoreKey(entry) => &entry.row,
+        }
+    }
+
+    /// Decodes a row whose MAC was verified; `None` where its content is not what its table holds.
+    pub(crate) fn decode(table: Table, row: &Row, store_key: &StoreKey) -> Option<Entry> {
+        let key = RowKey::new(table, &row.id);
+        Some(match table {
+            Table::Principals => Entry::Principal(Arc::new(PrincipalEntry {
+                row: key,
+                body: PrincipalBody::from_bytes(&row.body)?,
+            })),
+            Table::AccessKeys => Entry::AccessKey(Arc::new(AccessKeyEntry::decode(key, row, store_key)?)),
+            Table::Keys => Entry::Key(Arc::new(KeyEntry::decode(key, row)?)),
+            Table::KeyVersions => Entry::Version(Arc::new(VersionEntry::decode(key, row, store_key)?)),
+            Table::Aliases => {
+                let body = AliasBody::from_bytes(&row.body)?;
+                Entry::Alias(Arc::new(AliasEntry {
+                    row: key,
+                    key_row: row.owner.as_str().into(),
+                    body,
+                }))
+            }
+            Table::StoreKeys => Entry::StoreKey(Arc::new(StoreKeyEntry {
+                row: key,
+                body: StoreKeyBody::from_bytes(&row.body)?,
+            })),
+            Table::Settings | Table::AuditKeys => return None,
+        })
+    }
+}
+
+impl AccessKeyEntry {
+    fn decode(key: RowKey, row: &Row, store_key: &StoreKey) -> Option<Self> {
+        let body = AccessKeyBody::from_bytes(&row.body)?;
+        let secret = store_key
+            .unwrap(secret_place(&row.id, &row.owner), &body.wrapped_secret)
+            .ok()?;
+        let principal: PrincipalArn = row.owner.parse().ok()?;
+        let credential = Credential {
+            access_key_id: row.id.clone(),
+            secret,
+            account: principal.account(),
+            principal,
+            revision: row.revision,
+        };
+        Some(Self {
+            row: key,
+            enabled: body.enabled,
+            created: body.created,
+            wrapped_secret: body.wrapped_secret,
+            credential: Arc::new(credential),
+        })
+    }
+}
+
+impl KeyEntry {
+    fn decode(key: RowKey, row: &Row) -> Option<Self> {
+        let body = KeyBody::from_bytes(&row.body)?;
+        let (account, region, id) = parse_key_row(&row.id)?;
+        Some(Self {
+            arn: KeyArn::new(&region, &account, &id),
+            current_row: version_row(&account, &region, &body.current).into(),
+            id,
+            row: key,
+            body,
+        })
+    }
+
+    /// Whether the key is past its deletion date, so that it does not exist any more.
+    pub(crate) fn is_gone(&self, now: Timestamp) -> bool {
+        self.body.state == KeyState::PendingDeletion && self.body.deletion_date.is_some_and(|date| date <= now)
+    }
+
+    pub(crate) fn metadata(&self) -> Option<KeyMetadata> {
+        let (account, _, _) = parse_key_row(&self.row.id)?;
+        Some(metadata(&self.body, account, self.id.clone(), self.arn.clone()))
+    }
+}
+
+pub(crate) fn metadata(body: &KeyBody, account: bulla_model::AccountId, key_id: KeyId, arn: KeyArn) -> KeyMetadata {
+    KeyMetadata {
+        account,
+        key_id,
+        arn,
+        created: body.created,
+        description: body.description.clone(),
+        usage: body.usage,
+        state: body.state,
+        deletion_date: body.deletion_date,
+        origin: body.origin,
+        spec: body.spec,
+        encryption_algorithms: vec![bulla_model::EncryptionAlgorithm::SymmetricDefault],
+        multi_region: false,
+        current_key_material_id: Some(body.current),
+    }
+}
+
+impl VersionEntry {
+    fn decode(key: RowKey, row: &Row, store_key: &StoreKey) -> Option<Self> {
+        let body = KeyVersionBody::from_bytes(&row.body)?;
+        let secret = store_key
+            .unwrap(material_place(&row.id, &row.owner), &body.wrapped_material)
+            .ok()?;
+        let (_, _, key_id) = parse_key_row(&row.owner)?;
+        let material = Material::new(&DataKey::from_slice(secret.expose_secret())?, key_id.as_str()).ok()?;
+        // The row's id names the material that is in it.
+        if !row.id.ends_with(&MaterialId(*material.id()).to_string()) {
+            return None;
+        }
+        Some(Self {
+            row: key,
+            key_row: row.owner.as_str().into(),
+            number: body.number,
+            created: body.created,
+            rotation: body.rotation,
+            material,
+        })
+    }
+
+    pub(crate) fn id(&self) -> MaterialId {
+        MaterialId(*self.material.id())
+    }
+}
+
+impl fmt::Debug for VersionEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VersionEntry")
+            .field("row", &self.row)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn material_place<'a>(id: &'a str, owner: &'a str) -> Place<'a> {
+    Place {
+        purpose: "key-material",
+        table: Table::KeyVersions,
+        id,
+        owner,
+    }
+}
+
+pub(crate) fn secret_place<'a>(id: &'a str, owner: &'a str) -> Place<'a> {
+    Place {
+        purpose: "access-key-secret",
+        table: Table::AccessKeys,
+        id,
+        owner,
+    }
+}
+
+pub(crate) fn seed_place(id: &str) -> Place<'_> {
+    Place {
+        purpose: "audit-seed",
+        table: Table::AuditKeys,
+        id,
+        owner: "",
+    }
+}

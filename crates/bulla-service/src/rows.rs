@@ -1,0 +1,182 @@
+//! What this node believes of the store's rows: verification on each load, the cache, and the index of newest changes.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bulla_store::{Change, ChangeKind, Lookup, Row, RowFilter, Store, Table};
+use quick_cache::sync::Cache;
+
+use crate::entry::Entry;
+use crate::keyring::StoreKey;
+use crate::metrics::count;
+use crate::row_ids::{RowKey, RowKeyRef};
+use crate::{Metrics, ServiceError};
+
+/// Rows, verified and cached.
+///
+/// An entry stays in the cache until a change names it. Changes of this node come with its own commits; those of other nodes are
+/// read inside the next commit's transaction, under the head's lock, before anything is decided to stand. So a cached row may be
+/// old when an operation is decided, and never when it is committed: every operation commits, and the committer holds its read set
+/// against the changes since the revision that the decision saw.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store_key: StoreKey,
+    pub(crate) metrics: Metrics,
+    cache: Cache<RowKey, Entry>,
+    /// Every change up to this revision is applied to cache and index.
+    synced: AtomicU64,
+    newest: Mutex<Newest>,
+}
+
+/// The newest change of every row there ever was: what the store must show, so that an older state of a row is not believed.
+///
+/// Rows are kept by a hash under a key of this process, 16 bytes each; two rows with one hash (10^-9 among 200,000) would be refused
+/// as tampered, never believed wrongly.
+#[derive(Debug, Default)]
+struct Newest {
+    hasher: RandomState,
+    by_row: HashMap<u64, u64>,
+}
+
+impl Newest {
+    fn slot(&self, table: Table, id: &str) -> u64 {
+        self.hasher.hash_one(RowKeyRef { table, id })
+    }
+
+    fn record(&mut self, change: &Change) {
+        let slot = self.slot(change.table, &change.id);
+        let value = change.revision << 1 | u64::from(change.kind == ChangeKind::Delete);
+        self.by_row.insert(slot, value);
+    }
+
+    /// Whether what a lookup shows is at least as new as what is known.
+    fn permits(&self, table: Table, id: &str, shown: Option<&Change>) -> bool {
+        let known = self.by_row.get(&self.slot(table, id)).copied();
+        match (known, shown) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(known), Some(change)) => {
+                let shown = change.revision << 1 | u64::from(change.kind == ChangeKind::Delete);
+                shown == known || change.revision > known >> 1
+            }
+        }
+    }
+}
+
+impl Rows {
+    pub(crate) fn new(store: Arc<dyn Store>, store_key: StoreKey, cache_entries: usize) -> Self {
+        Self {
+            store,
+            store_key,
+            metrics: Metrics::default(),
+            cache: Cache::with_weighter(cache_entries.min(1024), cache_entries as u64, quick_cache::UnitWeighter),
+            synced: AtomicU64::new(0),
+            newest: Mutex::default(),
+        }
+    }
+
+    /// The revision up to which everything cached is current.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// Applies changes, in order and without a gap, up to `revision`.
+    pub(crate) fn apply(&self, changes: &[Change], revision: u64) {
+        let mut newest = self.newest();
+        for change in changes {
+            self.cache.remove(&RowKeyRef {
+                table: change.table,
+                id: &change.id,
+            });
+            newest.record(change);
+        }
+        self.synced.store(revision, Ordering::Release);
+        self.metrics
+            .cache_entries
+            .store(self.cache.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Takes a row from the cache.
+    pub(crate) fn cached(&self, table: Table, id: &str) -> Option<Entry> {
+        let entry = self.cache.get(&RowKeyRef { table, id })?;
+        count(&self.metrics.cache_hits);
+        Some(entry)
+    }
+
+    /// Reads a row from the store, verifies it, and keeps it unless a change came in between.
+    pub(crate) async fn load(&self, table: Table, id: &str) -> Result<Option<Entry>, ServiceError> {
+        count(&self.metrics.cache_misses);
+        let synced = self.synced();
+        let lookup = self.store.lookup(table, id).await?;
+        let Some(row) = self.verify(table, id, &lookup)? else {
+            return Ok(None);
+        };
+        let entry = Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?;
+        let newest = self.newest();
+        if self.synced() == synced {
+            self.cache.insert(entry.row().clone(), entry.clone());
+        }
+        drop(newest);
+        Ok(Some(entry))
+    }
+
+    /// Lists rows, each verified and decoded, none of them cached.
+    pub(crate) async fn list(
+        &self,
+        table: Table,
+        filter: RowFilter<'_>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Entry>, ServiceError> {
+        let lookups = self.store.list(table, filter, after, limit).await?;
+        let mut entries = Vec::with_capacity(lookups.len());
+        for lookup in &lookups {
+            let id = lookup.row.as_ref().map_or("", |row| &row.id);
+            if let Some(row) = self.verify(table, id, lookup)? {
+                entries.push(Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Believes a row only if its MAC verifies and its newest change says `put` at its revision, and a missing row only if its newest
+    /// change says `delete` or there never was one.
+    pub(crate) fn verify<'a>(
+        &self,
+        table: Table,
+        id: &str,
+        lookup: &'a Lookup,
+    ) -> Result<Option<&'a Row>, ServiceError> {
+        let change = lookup.newest_change.as_ref();
+        let genuine_change = change
+            .is_none_or(|change| change.table == table && change.id == id && self.store_key.change_is_genuine(change));
+        if !genuine_change || !self.newest().permits(table, id, change) {
+            return Err(self.tampered(table, id));
+        }
+        match (&lookup.row, change.map(|change| (change.kind, change.revision))) {
+            (None, None | Some((ChangeKind::Delete, _))) => Ok(None),
+            (Some(row), Some((ChangeKind::Put, revision)))
+                if row.id == id && row.revision == revision && self.store_key.row_is_genuine(table, row) =>
+            {
+                Ok(Some(row))
+            }
+            _ => Err(self.tampered(table, id)),
+        }
+    }
+
+    pub(crate) fn tampered(&self, table: Table, id: &str) -> ServiceError {
+        count(&self.metrics.tampered_rows);
+        tracing::error!(table = table.name(), id, "a row is not what the service wrote");
+        ServiceError::Tampered {
+            table: table.name(),
+            id: id.to_owned(),
+        }
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,112 @@
+//! The one way in: decide → commit the event with its changes → answer, again while what was read keeps changing.
+
+use std::future::Future;
+
+use bulla_audit::PreparedEvent;
+use bulla_model::KeyId;
+use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::committer::{CommitError, CommitRequest, Message, Write};
+use crate::decision::{Decision, EventKind};
+use crate::row_ids::RowKey;
+use crate::service::Core;
+use crate::{Call, ServiceError};
+
+/// AWS's name of the service, in events of AWS's operations.
+pub(crate) const KMS: &str = "kms.amazonaws.com";
+/// Bulla's own operations.
+pub(crate) const BULLA: &str = "bulla";
+
+/// An operation: what its event is called and says, and how it is decided.
+pub(crate) trait Operation: Sync {
+    type Response: Send;
+
+    const EVENT: EventKind;
+
+    /// What the event says was asked: identifiers, algorithms, sizes, the encryption context; no plaintext, no ciphertext.
+    fn parameters(&self) -> Map<String, Value>;
+
+    /// Authorises, validates, and does what is asked, except for writing: writes are left in the decision.
+    fn decide(&self, decision: &mut Decision<'_>) -> impl Future<Output = Result<Self::Response, ServiceError>> + Send;
+}
+
+impl Core {
+    /// Runs an operation. Its answer, good or bad, is returned only once its event is durable.
+    pub(crate) async fn run<O: Operation>(&self, call: &Call, operation: &O) -> Result<O::Response, ServiceError> {
+        for _ in 0..self.max_decisions {
+            let mut decision = Decision::new(self, call);
+            let result = match decision.identify().await {
+                Ok(()) => operation.decide(&mut decision).await,
+                Err(error) => Err(error),
+            };
+            let event = self.event(&decision, O::EVENT, operation.parameters(), result.as_ref().err())?;
+            let writes = if result.is_ok() { decision.writes } else { Vec::new() };
+            match self.commit(decision.seen, decision.reads, writes, event).await {
+                Ok(()) => return result,
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Failed(error)) => return Err(error),
+            }
+        }
+        let decision = Decision::new(self, call);
+        let error = ServiceError::Throttled;
+        let event = self.event(&decision, O::EVENT, operation.parameters(), Some(&error))?;
+        match self.commit(decision.seen, Vec::new(), Vec::new(), event).await {
+            Err(CommitError::Failed(failure)) => Err(failure),
+            _ => Err(error),
+        }
+    }
+
+    fn event(
+        &self,
+        decision: &Decision<'_>,
+        kind: EventKind,
+        parameters: Map<String, Value>,
+        error: Option<&ServiceError>,
+    ) -> Result<PreparedEvent, ServiceError> {
+        let draft = decision.draft(&kind, self.draw_uuid()?, parameters, error);
+        draft
+            .prepare()
+            .map_err(|_| ServiceError::Internal("the event has no canonical form or is too large"))
+    }
+
+    /// Waits until a decision is durable.
+    pub(crate) async fn commit(
+        &self,
+        seen: u64,
+        reads: Vec<RowKey>,
+        writes: Vec<Write>,
+        event: PreparedEvent,
+    ) -> Result<(), CommitError> {
+        let (answer, outcome) = oneshot::channel();
+        let request = CommitRequest {
+            seen,
+            reads,
+            writes,
+            event,
+            answer,
+        };
+        self.queue.try_send(Message::Commit(request)).map_err(|error| {
+            CommitError::Failed(match error {
+                mpsc::error::TrySendError::Full(_) => ServiceError::Throttled,
+                mpsc::error::TrySendError::Closed(_) => ServiceError::ShuttingDown,
+            })
+        })?;
+        outcome
+            .await
+            .unwrap_or(Err(CommitError::Failed(ServiceError::ShuttingDown)))
+    }
+
+    /// Draws a version 4 UUID.
+    pub(crate) fn draw_uuid(&self) -> Result<String, ServiceError> {
+        Ok(self.draw_key_id()?.as_str().to_owned())
+    }
+
+    pub(crate) fn draw_key_id(&self) -> Result<KeyId, ServiceError> {
+        let mut bytes = [0; 16];
+        self.random
+            .fill(&mut bytes)
+            .map_err(|_| ServiceError::Internal("the random generator failed"))?;
+        Ok(KeyId::from_random(bytes))
+    }
+}
