@@ -22,7 +22,7 @@ pub(crate) use signing_key::{SigningKey, SigningKeys};
 /// How far the signer's clock may be from ours, in seconds, either way.
 pub(crate) const SKEW_SECONDS: i64 = 300;
 
-const HASH_OF_NOTHING_SIGNED: [&str; 2] = ["UNSIGNED-PAYLOAD", "STREAMING-"];
+const NOTHING_HASHED: [&str; 2] = ["UNSIGNED-PAYLOAD", "STREAMING-"];
 
 /// A parsed header whose scope, date and list of signed headers are acceptable; nothing is verified yet.
 #[derive(Debug)]
@@ -61,15 +61,20 @@ impl<'a> Claim<'a> {
     /// # Errors
     /// [`SignatureError::Mismatch`], whatever differs.
     pub(crate) fn verify(&self, parts: &SignedParts<'_>, body: &[u8], key: &SigningKey) -> Result<(), SignatureError> {
-        let mut payload_hash = [0; 64];
-        encode_hex(digest(&SHA256, body).as_ref(), &mut payload_hash);
-        check_declared_hash(parts.headers, &payload_hash)?;
+        check_declared_hash(parts.headers, body)?;
+        let expected = self.expected(parts, body, key);
+        if bool::from(expected.ct_eq(&self.authorization.signature)) {
+            Ok(())
+        } else {
+            Err(SignatureError::Mismatch)
+        }
+    }
 
+    /// The signature that this request should have.
+    fn expected(&self, parts: &SignedParts<'_>, body: &[u8], key: &SigningKey) -> [u8; 32] {
         let mut text = Vec::with_capacity(1024);
-        canonical::write_request(&mut text, parts, self.authorization.signed_headers, &payload_hash);
-        let mut request_hash = [0; 64];
-        encode_hex(digest(&SHA256, &text).as_ref(), &mut request_hash);
-
+        canonical::write_request(&mut text, parts, self.authorization.signed_headers, &hex_of_hash(body));
+        let request_hash = hex_of_hash(&text);
         text.clear();
         let scope = &self.authorization.scope;
         for part in [
@@ -86,25 +91,20 @@ impl<'a> Claim<'a> {
             text.extend_from_slice(part.as_bytes());
         }
         text.extend_from_slice(&request_hash);
-        let expected = key.sign(&text);
-        if bool::from(expected.ct_eq(&self.authorization.signature)) {
-            Ok(())
-        } else {
-            Err(SignatureError::Mismatch)
-        }
+        key.sign(&text)
     }
 }
 
 /// A declared payload hash must be that of the body, however it was meant.
-fn check_declared_hash(headers: &HeaderMap, payload_hash: &[u8; 64]) -> Result<(), SignatureError> {
+fn check_declared_hash(headers: &HeaderMap, body: &[u8]) -> Result<(), SignatureError> {
     for declared in headers.get_all("x-amz-content-sha256") {
-        if HASH_OF_NOTHING_SIGNED
+        if NOTHING_HASHED
             .iter()
             .any(|word| declared.as_bytes().starts_with(word.as_bytes()))
         {
             return Err(SignatureError::UnsignedPayload);
         }
-        if declared.as_bytes() != payload_hash {
+        if declared.as_bytes() != hex_of_hash(body) {
             return Err(SignatureError::Mismatch);
         }
     }
@@ -118,12 +118,15 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     values.next().is_none().then_some(value)
 }
 
-fn encode_hex(bytes: &[u8], out: &mut [u8; 64]) {
+/// SHA-256 in 64 lower-case hex digits.
+fn hex_of_hash(bytes: &[u8]) -> [u8; 64] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest(&SHA256, bytes).as_ref()) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
+    text
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ const MAP: &str = "Start of structure or map found where not expected.";
 /// `SerializationException`: not UTF-8, not JSON, not an object, nested deeper than 128, a member twice or of another type.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| Failure::serialization(None))?;
+    if is_nested_too_deep(body) {
+        return Err(Failure::serialization(None));
+    }
     let object: Result<Object<T>, _> = serde_json::from_str(text);
     object.map(|object| object.0).map_err(|error| {
         let message = error.to_string();
@@ -29,6 +32,27 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
             .strip_prefix(OURS)
             .map(|rest| rest.rsplit_once(" at line ").map_or(rest, |(text, _)| text));
         Failure::serialization(ours.map(str::to_owned))
+    })
+}
+
+/// Whether brackets are nested deeper than any request needs. serde_json bounds what it builds, but not what it skips.
+fn is_nested_too_deep(body: &[u8]) -> bool {
+    const MAX_DEPTH: usize = 128;
+    let opens = |byte: &&u8| matches!(**byte, b'[' | b'{');
+    if body.iter().filter(opens).count() <= MAX_DEPTH {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    body.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_DEPTH
     })
 }
 

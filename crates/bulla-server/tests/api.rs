@@ -1,0 +1,24 @@
+//! The edge against a real service on a temporary store, over real sockets.
+
+#[path = "api/arbitrary_bytes.rs"]
+mod arbitrary_bytes;
+#[path = "api/bad_input.rs"]
+mod bad_input;
+#[path = "api/dev_mode.rs"]
+mod dev_mode;
+#[path = "api/harness.rs"]
+mod harness;
+#[path = "api/limits.rs"]
+mod limits;
+#[path = "api/operations.rs"]
+mod operations;
+#[path = "api/pages.rs"]
+mod pages;
+#[path = "api/shutdown.rs"]
+mod shutdown;
+#[path = "api/signatures.rs"]
+mod signatures;
+#[path = "api/tls.rs"]
+mod tls;
+#[path = "api/wire.rs"]
+mod wire;

@@ -1,0 +1,173 @@
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::{Answer, Harness};
+
+const MIB: usize = 1024 * 1024;
+
+/// Waits for the server to end the connection, and gives what it said before.
+async fn until_closed(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said));
+    // A reset is an end, too.
+    let _ = read.await.expect("the server ends the connection");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[tokio::test]
+async fn a_body_may_be_one_mebibyte_and_no_byte_more() {
+    let server = Harness::start().await;
+    let body = |size_bytes: usize| {
+        let frame = json!({"Unknown": ""}).to_string();
+        frame
+            .replace("\"\"", &format!("\"{}\"", "x".repeat(size_bytes - frame.len())))
+            .into_bytes()
+    };
+    assert_eq!(body(MIB).len(), MIB);
+    assert_eq!(server.send("ListKeys", &body(MIB)).await.status, 200);
+    let said = server
+        .send("ListKeys", &body(MIB + 1))
+        .await
+        .is_error(413, "RequestEntityTooLargeException");
+    assert_eq!(said.as_deref(), Some("The request exceeds the limit of 1048576 bytes."));
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_counted_as_it_comes() {
+    let server = Harness::dev().await;
+    let mut stream = server.connect().await;
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {}\r\nX-Amz-Target: TrentService.ListKeys\r\nContent-Type: application/x-amz-json-1.1\r\n\
+         Transfer-Encoding: chunked\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    for _ in 0..17 {
+        stream.write_all(chunk.as_bytes()).await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    Answer::read(&mut stream)
+        .await
+        .unwrap()
+        .is_error(413, "RequestEntityTooLargeException");
+}
+
+#[tokio::test]
+async fn headers_that_trickle_end_the_connection() {
+    let server = Harness::with(|config| config.limits.header_read = Duration::from_millis(200)).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let trickle = async {
+        // Each byte comes well within the limit; all of them together do not.
+        while writer.write_all(b"X-Slow: 1\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut said = Vec::new();
+    tokio::select! {
+        result = reader.read_to_end(&mut said) => drop(result),
+        () = trickle => {}
+        () = tokio::time::sleep(Duration::from_secs(20)) => panic!("the connection is still open"),
+    }
+    assert!(said.is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_ends() {
+    let server = Harness::with(|config| config.limits.header_read = Duration::from_millis(100)).await;
+    assert_eq!(until_closed(&mut server.connect().await).await, "");
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_time_for_headers_and_ends_after_its_own() {
+    let server = Harness::with(|config| {
+        config.limits.header_read = Duration::from_millis(100);
+        config.limits.idle = Duration::from_millis(700);
+    })
+    .await;
+    let mut stream = server.connect().await;
+    let request = server.signed("ListKeys", b"{}");
+    for _ in 0..2 {
+        stream.write_all(&request).await.unwrap();
+        assert_eq!(Answer::read(&mut stream).await.unwrap().status, 200);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(until_closed(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered() {
+    let server = Harness::with(|config| config.limits.body_read = Duration::from_millis(100)).await;
+    let request = server.signed("ListKeys", b"{}");
+    let mut stream = server.connect().await;
+    stream.write_all(&request[..request.len() - 1]).await.unwrap();
+    Answer::read(&mut stream)
+        .await
+        .unwrap()
+        .is_error(408, "RequestTimeoutException");
+}
+
+#[tokio::test]
+async fn too_many_headers_and_too_long_ones_are_refused() {
+    let server = Harness::start().await;
+    let many: String = (0..101).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let answer = server
+        .raw(format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n").as_bytes())
+        .await;
+    assert_eq!(answer.status, 431);
+    let mut stream = server.connect().await;
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(40 * 1024));
+    let _ = stream.write_all(long.as_bytes()).await;
+    assert!(until_closed(&mut stream).await.starts_with("HTTP/1.1 431 "));
+    assert_eq!(server.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_flood_of_headers_ends_early() {
+    let server = Harness::start().await;
+    let mut stream = server.connect().await;
+    let line = format!("X-Flood: {}\r\n", "f".repeat(1000));
+    let mut sent = stream.write_all(b"GET /healthz HTTP/1.1\r\n").await;
+    let mut sent_bytes = 0;
+    while sent.is_ok() && sent_bytes < 64 * MIB {
+        sent = stream.write_all(line.as_bytes()).await;
+        sent_bytes += line.len();
+    }
+    assert!(sent_bytes < 64 * MIB, "the server went on reading");
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused() {
+    let server = Harness::start().await;
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"HELO x\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        let said = until_closed(&mut stream).await;
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_its_turn() {
+    let server = Harness::with(|config| config.limits.connections = 1).await;
+    let mut first = server.connect().await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    first.write_all(request.as_bytes()).await.unwrap();
+    assert_eq!(Answer::read(&mut first).await.unwrap().status, 200);
+    let mut second = server.connect().await;
+    second.write_all(request.as_bytes()).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(200), Answer::read(&mut second)).await;
+    assert!(early.is_err(), "the second connection was served beside the first");
+    drop(first);
+    assert_eq!(Answer::read(&mut second).await.unwrap().status, 200);
+}

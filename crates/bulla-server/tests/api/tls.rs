@@ -1,0 +1,195 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulla_server::TlsFiles;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::harness::{Answer, Harness};
+
+/// Takes any certificate: the tests look at which one it was.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+async fn connect(server: &Harness, protocol: &[u8]) -> TlsStream<TcpStream> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let mut config = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config))
+        .connect(name, server.connect().await)
+        .await
+        .unwrap()
+}
+
+/// Says which of the two test certificates a new connection is shown.
+async fn shown(server: &Harness) -> &'static str {
+    let stream = connect(server, b"http/1.1").await;
+    let certificate = &stream.get_ref().1.peer_certificates().unwrap()[0];
+    let names = [("first", &b"first.test"[..]), ("second", b"second.test")];
+    let is = |name: &[u8]| certificate.windows(name.len()).any(|window| window == name);
+    names.into_iter().find(|(_, name)| is(name)).unwrap().0
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn install(directory: &TempDir, certificate: &str, key: &str) {
+    std::fs::copy(data(certificate), directory.path().join("tls.pem")).unwrap();
+    std::fs::copy(data(key), directory.path().join("tls.key")).unwrap();
+}
+
+async fn start(directory: &TempDir, poll: Duration) -> Harness {
+    let files = TlsFiles {
+        certificates: directory.path().join("tls.pem"),
+        key: directory.path().join("tls.key"),
+        poll,
+    };
+    Harness::with(|config| config.tls = Some(files)).await
+}
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn requests_are_answered_over_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, NEVER).await;
+    let mut stream = connect(&server, b"http/1.1").await;
+    stream.write_all(&server.signed("ListKeys", b"{}")).await.unwrap();
+    assert_eq!(Answer::read(&mut stream).await.unwrap().status, 200);
+    assert_eq!(
+        connect(&server, b"h2").await.get_ref().1.alpn_protocol(),
+        Some(&b"h2"[..])
+    );
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_to_who_chooses_it() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, NEVER).await;
+    let stream = hyper_util::rt::TokioIo::new(connect(&server, b"h2").await);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    let request = http::Request::get(format!("https://{}/healthz", server.address))
+        .body(http_body_util::Empty::<bytes::Bytes>::new());
+    let response = sender.send_request(request.unwrap()).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), response.version()),
+        (200, http::Version::HTTP_2)
+    );
+    driver.abort();
+}
+
+#[tokio::test]
+async fn a_certificate_is_read_again_on_request() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, NEVER).await;
+    assert_eq!(shown(&server).await, "first");
+    install(&directory, "second.pem", "second.key");
+    assert_eq!(shown(&server).await, "first");
+    server.reload.reload().unwrap();
+    assert_eq!(shown(&server).await, "second");
+}
+
+#[tokio::test]
+async fn a_changed_certificate_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, Duration::from_millis(20)).await;
+    assert_eq!(shown(&server).await, "first");
+    install(&directory, "second.pem", "second.key");
+    let noticed = async {
+        while shown(&server).await != "second" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), noticed)
+        .await
+        .expect("the new certificate is shown");
+}
+
+#[tokio::test]
+async fn a_certificate_that_can_not_be_used_replaces_none() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, NEVER).await;
+    install(&directory, "second.pem", "first.key");
+    assert!(server.reload.reload().is_err(), "a key of another certificate");
+    std::fs::write(directory.path().join("tls.pem"), "no PEM").unwrap();
+    assert!(server.reload.reload().is_err());
+    std::fs::remove_file(directory.path().join("tls.key")).unwrap();
+    assert!(server.reload.reload().is_err());
+    assert_eq!(shown(&server).await, "first");
+}
+
+#[tokio::test]
+async fn plain_http_on_a_tls_port_is_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, NEVER).await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut said = Vec::new();
+    let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said).await;
+    assert!(!said.starts_with(b"HTTP"));
+    assert_eq!(shown(&server).await, "first");
+}
