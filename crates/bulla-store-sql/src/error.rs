@@ -6,6 +6,9 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
+/// What is damaged when a statement names what is not there.
+pub(crate) const MISSING: &str = "a table or column is missing";
+
 /// Says what an error of the database means to the caller; the only place that knows error codes.
 pub(crate) fn from_sqlx(error: sqlx::Error) -> StoreError {
     match error {
@@ -140,7 +143,7 @@ fn sqlite(code: i32, message: &str) -> Kind {
         // PERM, IOERR, CANTOPEN, NOLFS, AUTH
         (3 | 10 | 14 | 22 | 23, _) => Kind::Unavailable,
         (1, _) if message.starts_with("no such table") || message.starts_with("no such column") => {
-            Kind::Corrupt("a table or column is missing")
+            Kind::Corrupt(MISSING)
         }
         _ => Kind::Failed,
     }
@@ -160,7 +163,7 @@ fn postgres(code: &str) -> Kind {
         // data_corrupted, index_corrupted
         "XX001" | "XX002" => Kind::Corrupt("a page of the database"),
         // undefined_table, undefined_column
-        "42P01" | "42703" => Kind::Corrupt("a table or column is missing"),
+        "42P01" | "42703" => Kind::Corrupt(MISSING),
         // invalid_catalog_name
         "3D000" => Kind::Unavailable,
         _ => match code.get(..2) {
@@ -184,7 +187,7 @@ fn mysql(number: u16) -> Kind {
         // crashed or damaged tables and indexes
         126 | 127 | 145 | 1034 | 1035 | 1194 | 1195 | 1712 => Kind::Corrupt("a page of the database"),
         // no such table, no such column
-        1146 | 1054 => Kind::Corrupt("a table or column is missing"),
+        1146 | 1054 => Kind::Corrupt(MISSING),
         // too many connections, access denied, unknown database, shutdown, aborted connections, client errors, killed
         1040 | 1044 | 1045 | 1049 | 1053 | 1152..=1161 | 1203 | 1927 | 2000..=2999 => Kind::Unavailable,
         // errors of files

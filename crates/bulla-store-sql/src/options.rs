@@ -58,7 +58,7 @@ impl OpenOptions {
         self
     }
 
-    /// Bounds the size of a SQLite file, in pages of 4 KiB; beyond it commits answer [`Full`](StoreError::Full). No bound unless told.
+    /// Bounds the size of a SQLite file, in pages (8 KiB each in a file that this program made); beyond it commits answer [`Full`](StoreError::Full). No bound unless told.
     pub fn sqlite_max_pages(mut self, pages: u32) -> Self {
         self.sqlite_max_pages = Some(pages);
         self

@@ -89,7 +89,9 @@ async fn find_version(connection: &mut AnyConnection, dialect: Dialect) -> Resul
     }
     let application = match scalar(connection, "SELECT application FROM schema_version WHERE id = 1").await {
         Ok(application) => application,
-        Err(StoreError::Corrupt { .. } | StoreError::Failed(_)) => return Err(foreign("another schema_version")),
+        Err(StoreError::Corrupt { what, .. }) if what == error::MISSING => {
+            return Err(foreign("another schema_version"));
+        }
         Err(other) => return Err(other),
     };
     match application.as_deref() {

@@ -207,14 +207,14 @@ async fn damaged_pages_are_corrupt() {
 
     // All but the schema.
     let mut damaged = sound.clone();
-    damaged[4_096..].fill(0xa5);
+    damaged[8_192..].fill(0xa5);
     std::fs::write(&path, &damaged).expect("a file");
     assert!(matches!(open(&path).await, Err(StoreError::Corrupt { .. })));
 
     // The tree of the events alone: pages that hold no table of the schema.
     let mut damaged = sound.clone();
     let mut hits = 0;
-    for page in damaged.chunks_mut(4_096).skip(1) {
+    for page in damaged.chunks_mut(8_192).skip(1) {
         if page.windows(16).any(|bytes| bytes == [b'e'; 16]) {
             page.fill(0xa5);
             hits += 1;

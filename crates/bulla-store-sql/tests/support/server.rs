@@ -16,7 +16,7 @@ impl Database {
     /// Makes a database on the server whose URL is in the environment.
     pub(crate) async fn create(variable: &str) -> Self {
         #[expect(clippy::disallowed_methods, reason = "tests find the server by the environment")]
-        let admin_url = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run ./scripts/test"));
+        let admin_url = std::env::var(variable).expect("the URL of a server in the environment: run ./scripts/test");
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "bulla_test_{}_{}",
