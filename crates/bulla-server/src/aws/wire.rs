@@ -205,7 +205,9 @@ impl From<ServiceError> for Failure {
             E::Unsupported(_) => (false, "UnsupportedOperationException", false),
             E::DryRun => (false, "DryRunOperationException", false),
             E::Throttled => (false, "ThrottlingException", false),
-            E::Tampered { .. } | E::Store(_) | E::ShuttingDown | E::Internal(_) => (true, "KMSInternalException", true),
+            E::Tampered { .. } | E::Store(_) | E::Root(_) | E::ShuttingDown | E::Internal(_) => {
+                (true, "KMSInternalException", true)
+            }
         };
         Self {
             status: if internal {

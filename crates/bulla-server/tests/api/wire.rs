@@ -93,7 +93,7 @@ async fn a_connection_serves_many_requests_and_chunked_bodies() {
     );
     for _ in 0..3 {
         let chunked = format!(
-            "{head}Transfer-Encoding: chunked\r\n\r\n7\r\n{{\"Numbe\r\n11\r\nrOfBytes\":     16}}\r\n0\r\n\r\n"
+            "{head}Transfer-Encoding: chunked\r\n\r\n7\r\n{{\"Numbe\r\n12\r\nrOfBytes\":     16}}\r\n0\r\n\r\n"
         );
         stream.write_all(chunked.as_bytes()).await.unwrap();
         let answer = Answer::read(&mut stream).await.unwrap();

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bulla_kms::{KmsError, KmsErrorKind};
 use bulla_store::StoreError;
 
 use super::*;
@@ -21,6 +22,7 @@ fn every_error() -> Vec<ServiceError> {
         | E::Throttled
         | E::Tampered { .. }
         | E::Store(_)
+        | E::Root(_)
         | E::ShuttingDown
         | E::Internal(_) => {}
     };
@@ -48,6 +50,7 @@ fn every_error() -> Vec<ServiceError> {
             id: "inside".to_owned(),
         },
         E::Store(Arc::new(StoreError::Limit { what: "inside" })),
+        E::Root(Arc::new(KmsError::new(KmsErrorKind::Unavailable, "unwrap", "inside"))),
         E::ShuttingDown,
         E::Internal("inside"),
     ]
@@ -56,7 +59,8 @@ fn every_error() -> Vec<ServiceError> {
 #[test]
 fn every_error_of_the_service_has_its_answer() {
     for error in every_error() {
-        let (code, message, internal) = (error.code(), error.message(), error.is_internal());
+        let (code, message) = (error.code(), error.message());
+        let internal = code == "KMSInternalException";
         let failure = Failure::from(error);
         assert_eq!(failure.code, code);
         assert_eq!(failure.status.as_u16(), if internal { 500 } else { 400 });
