@@ -22,7 +22,11 @@ fn boto3_meets_awss_errors_where_credentials_dates_regions_or_bodies_are_wrong()
     let server = BullaProcess::production(BULLA, dir.path().join("data")).expect("it starts");
     client_script(
         "boto3_signatures.py",
-        &[server.endpoint(), &credentials.access_key_id, &credentials.secret_access_key],
+        &[
+            server.endpoint(),
+            &credentials.access_key_id,
+            &credentials.secret_access_key,
+        ],
     );
     server.stop().expect("it stops by itself");
 }
@@ -45,7 +49,10 @@ fn what_was_sealed_before_two_rotations_and_a_restart_opens_with_empty_caches() 
     for phase in ["seal", "open"] {
         let server = BullaProcess::production(BULLA, &data).expect("it starts");
         let arguments = arguments(server.endpoint(), phase);
-        client_script("boto3_restart.py", &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        client_script(
+            "boto3_restart.py",
+            &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
         server.stop().expect("it stops by itself");
     }
 }
@@ -60,7 +67,11 @@ fn the_readmes_aws_commands_work_as_they_stand() {
         .map(|block| block.trim_start_matches("sh\n"))
         .find(|block| block.contains("aws kms create-key"))
         .expect("the README shows the AWS CLI");
-    assert_eq!(block.lines().filter(|line| line.contains("aws kms ")).count(), 5, "five lines");
+    assert_eq!(
+        block.lines().filter(|line| line.contains("aws kms ")).count(),
+        5,
+        "five lines"
+    );
     let block = block.replace("http://127.0.0.1:4599", server.endpoint());
     let dir = tempfile::tempdir().expect("a temporary directory");
     let aws = in_venv("aws");
@@ -74,7 +85,11 @@ fn the_readmes_aws_commands_work_as_they_stand() {
         .output()
         .expect("bash runs");
     let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{printed}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(printed.lines().last(), Some("aGVsbG8="), "{printed}");
     server.stop().expect("it stops by itself");
 }

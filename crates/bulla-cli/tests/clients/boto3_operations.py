@@ -53,19 +53,23 @@ for wrong in ({}, {"client_id": "client_123"}, {"client_id": "client_124", "purp
     refused("InvalidCiphertextException", "", kms.decrypt, CiphertextBlob=blob, EncryptionContext=wrong)
 refused("IncorrectKeyException", "The key ID in the request does not identify a CMK that can perform this operation.", kms.decrypt,
         CiphertextBlob=blob, EncryptionContext=context, KeyId=other)
-for at in (0, 5, 40, 60, len(blob) - 1):
+for at in (0, 40, 60, len(blob) - 1):
     broken = blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1:]
     refused("InvalidCiphertextException", "", kms.decrypt, CiphertextBlob=broken, EncryptionContext=context)
 refused("InvalidCiphertextException", "", kms.decrypt, CiphertextBlob=blob[:-1], EncryptionContext=context)
 refused("InvalidCiphertextException", "", kms.decrypt, CiphertextBlob=blob + b"\0", EncryptionContext=context)
 
-# Another region and another account see nothing of it.
+# What no key here has sealed, and what another region's or account's key has, can't be told apart.
+UNKNOWN = ("The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed "
+           "to access.")
+of_no_key = blob[:5] + bytes([blob[5] ^ 1]) + blob[6:]
+refused("AccessDeniedException", UNKNOWN, kms.decrypt, CiphertextBlob=of_no_key, EncryptionContext=context)
 elsewhere = client(region="us-east-1")
 refused("NotFoundException", f"Key 'arn:aws:kms:us-east-1:000000000000:key/{key}' does not exist", elsewhere.describe_key, KeyId=key)
-refused("InvalidCiphertextException", "", elsewhere.decrypt, CiphertextBlob=blob, EncryptionContext=context)
+refused("AccessDeniedException", UNKNOWN, elsewhere.decrypt, CiphertextBlob=blob, EncryptionContext=context)
 stranger = client(access_key="111122223333")
 refused("NotFoundException", f"Key 'arn:aws:kms:eu-west-1:111122223333:key/{key}' does not exist", stranger.describe_key, KeyId=key)
-refused("InvalidCiphertextException", "", stranger.decrypt, CiphertextBlob=blob, EncryptionContext=context)
+refused("AccessDeniedException", UNKNOWN, stranger.decrypt, CiphertextBlob=blob, EncryptionContext=context)
 
 # Re-encrypt.
 moved = kms.re_encrypt(CiphertextBlob=blob, SourceEncryptionContext=context, DestinationKeyId=other, DestinationEncryptionContext={"a": "b"})
