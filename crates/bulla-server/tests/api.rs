@@ -1,5 +1,7 @@
 //! The edge against a real service on a temporary store, over real sockets.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
 #[path = "api/arbitrary_bytes.rs"]
 mod arbitrary_bytes;
 #[path = "api/bad_input.rs"]

@@ -8,6 +8,9 @@ use bulla_model::{DataKeySpec, EncryptionAlgorithm};
 use super::json::{Blob, Flag, List, Number, Object, Pairs, Text};
 use super::wire::Failure;
 
+/// Says whether a string matches a pattern.
+type Admits = fn(&str) -> bool;
+
 /// What a string must satisfy; lengths in UTF-16 units, as Java counts.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -16,7 +19,7 @@ pub(super) struct Rule {
     /// Greatest length.
     pub(super) max: usize,
     /// The model's pattern, and what it admits.
-    pub(super) pattern: Option<(&'static str, fn(&str) -> bool)>,
+    pub(super) pattern: Option<(&'static str, Admits)>,
 }
 
 /// `KeyIdType`.
