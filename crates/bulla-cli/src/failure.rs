@@ -99,7 +99,8 @@ fn render(error: &anyhow::Error) -> String {
     text
 }
 
-/// Lower case at the start unless it is an acronym, one line, no full stop at the end, no control characters.
+/// Lower case at the start unless the first word has other capitals (an acronym, a name of AWS's), one line, no full stop at the
+/// end, no control characters.
 fn tidy(text: &str) -> String {
     let flat: String = text
         .trim()
@@ -107,9 +108,10 @@ fn tidy(text: &str) -> String {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     let flat = flat.trim_end_matches('.');
+    let word = flat.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
     let mut letters = flat.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+    match letters.next() {
+        Some(first) if first.is_uppercase() && word.chars().skip(1).all(char::is_lowercase) => {
             first.to_lowercase().chain(letters).collect()
         }
         _ => flat.to_owned(),
@@ -138,6 +140,7 @@ mod tests {
     fn acronyms_keep_their_capitals_and_control_characters_go() {
         assert_eq!(tidy("SQLite said\nno.\x1b[31m"), "SQLite said no. [31m");
         assert_eq!(tidy("AWS KMS refused."), "AWS KMS refused");
+        assert_eq!(tidy("AccessDeniedException: No"), "AccessDeniedException: No");
     }
 
     #[test]

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bulla_kms_local::RootKeyFile;
-use bulla_service::{Call, Root as RootKey, Service};
+use bulla_service::{Root as RootKey, Service};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::data_dir::DataDir;
 use crate::failure::{CommandResult, Explained, Outcome};
 use crate::node::{Site, explain_open, operator, system_random};
 use crate::output::say;
@@ -52,7 +51,6 @@ impl Root {
 
 impl Recover {
     async fn run(&self, settings: &Settings) -> Result<(), anyhow::Error> {
-        let dir = DataDir::new(std::path::absolute(settings.data_dir()?)?);
         let site = Site::find(settings)?;
         let uri = root_uri(settings, site.dir.as_ref())?;
         let Kind::Local(lost) = parse(&uri)? else {
@@ -75,27 +73,47 @@ impl Recover {
                     .into(),
             );
         }
-        let key = self.surviving_root(settings).await?;
-        let service = self.service(&site, settings, key).await?;
-        let call = operator(&service, None)?;
-        if new.exists() {
-            fs::remove_file(&new).with_context(|| format!("removing {}", new.display()))?;
-        }
-        let random = system_random();
-        RootKeyFile::create(&new, random.as_ref()).map_err(|error| explain_local(error, &new))?;
-        let root: RootKey = connect(&local_uri(&new)?, &random).await?.into();
-        let replaced = replace_root(&service, &call, root).await;
+        let surviving = self.surviving_root(settings).await?;
+        let service = self.service(&site, settings, surviving.clone()).await?;
+        let replaced = self.replace(&service, settings, surviving, &new).await;
         service.shutdown().await;
-        if let Err(error) = replaced {
-            fs::remove_file(&new).with_context(|| format!("removing {}", new.display()))?;
-            return Err(error);
-        }
+        // Whatever went wrong, the new key stays: should the store have taken it after all, the next run finds that out.
+        replaced?;
         put_in_place(&new, &lost)?;
         say(&format!(
             "a new root key is in {}: back it up; nodes that run elsewhere need it too",
             lost.display()
         ));
-        drop(dir);
+        Ok(())
+    }
+
+    /// Makes a new root key in the file `new` and wraps the store key under it and under the roots that survive.
+    async fn replace(
+        &self,
+        service: &Service,
+        settings: &Settings,
+        surviving: RootKey,
+        new: &Path,
+    ) -> Result<(), anyhow::Error> {
+        let random = system_random();
+        let call = operator(service, None)?;
+        let before = service.list_roots(&call).await?;
+        if new.exists() {
+            fs::remove_file(new).with_context(|| format!("removing {}", new.display()))?;
+        }
+        RootKeyFile::create(new, random.as_ref()).map_err(|error| explain_local(error, new))?;
+        let by_shares = surviving.provider.capabilities().scheme == "recovery";
+        let mut roots = vec![connect(&local_uri(new)?, &random).await?.into(), surviving];
+        if let Some(uri) = settings.root.second.as_ref().filter(|_| by_shares) {
+            match connect(uri, &random).await {
+                Ok(second) => roots.push(second.into()),
+                Err(error) => say(&format!("the second root {uri} is left out: {error:#}")),
+            }
+        }
+        let after = service.replace_roots(&call, &roots).await?;
+        for gone in before.iter().filter(|root| !after.contains(root)) {
+            say(&format!("{gone} opens this store no more"));
+        }
         Ok(())
     }
 
@@ -177,10 +195,4 @@ fn put_in_place(new: &Path, lost: &Path) -> Result<(), anyhow::Error> {
     fs::File::open(parent)
         .and_then(|dir| dir.sync_all())
         .with_context(|| format!("syncing {}", parent.display()))
-}
-
-/// Wraps the store key under the new root, with an event in the log.
-async fn replace_root(service: &Service, call: &Call, root: RootKey) -> Result<(), anyhow::Error> {
-    let _ = (service, call, root);
-    Err(Explained::new("the service can't take another root yet").into())
 }
