@@ -341,7 +341,7 @@ def state(leaves, revision, chain):
 
 
 def row_digest(row):
-    body = base64.b64decode(row["body"])
+    body = from_base64(row["body"])
     texts = b"".join(sized(4, row[name].encode()) for name in ("table", "id", "owner"))
     return hashlib.sha256(b"bulla/row/1" + texts + row["revision"].to_bytes(8) + sized(8, body)).hexdigest()
 
@@ -383,8 +383,10 @@ def check_audit_log(vectors):
         equal("checkpoint", (checkpoint.size, checkpoint.root, checkpoint.chain, checkpoint.revision), expected)
         equal("state", from_base64(head["state"]), state(leaves[:size], revisions[size - 1], chain))
     for proof in vectors["inclusion"]:
+        refuse_unless(proof["index"] < proof["size"] <= len(leaves), "an inclusion path beyond the log")
         equal("inclusion", [from_base64(step) for step in proof["path"]], path(proof["index"], leaves[: proof["size"]]))
     for proof in vectors["consistency"]:
+        refuse_unless(proof["from"] <= proof["to"] <= len(leaves), "a consistency proof beyond the log")
         equal("consistency", [from_base64(step) for step in proof["path"]], consistency(proof["from"], leaves[: proof["to"]]))
     for row in vectors["rowDigests"]:
         equal("row digest", row_digest(row), row["digest"])
