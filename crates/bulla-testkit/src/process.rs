@@ -90,7 +90,7 @@ impl BullaProcess {
         for pipe in pipes.into_iter().flatten() {
             Log::read_all(&log, pipe);
         }
-        let announced = log.wait(Self::PATIENCE, |text| find_endpoint(text));
+        let announced = log.wait(Self::PATIENCE, find_endpoint);
         let mut process = Self {
             child,
             endpoint: String::new(),

@@ -27,7 +27,7 @@ pub(crate) struct Split {
 /// bulla-share-1:<set: 16 hex digits>:<threshold>:<index>:<share: 64 hex digits>:<check: 8 hex digits>
 /// ```
 /// `threshold` and `index` are decimal, 2 to 255 and 1 to 255. The share is the value, byte by byte, of polynomials over GF(2^8)
-/// (Shamir 1979; the field of AES) at `index`. The check is the first 4 bytes of SHA-256 of all before the last colon: it finds slips of the pen.
+/// (Shamir 1979; modulo x^8 + x^4 + x^3 + x^2 + 1) at `index`. The check is the first 4 bytes of SHA-256 of all before the last colon: it finds slips of the pen.
 pub(crate) struct Share {
     set: String,
     threshold: u8,

@@ -1,0 +1,156 @@
+//! What the program prints: its help and its errors, word for word.
+
+use bulla_testkit::{BullaCommand, Finished};
+
+/// The program under test.
+const BULLA: &str = env!("CARGO_BIN_EXE_bulla");
+
+fn run(args: &[&str]) -> Finished {
+    BullaCommand::new(BULLA)
+        .args(args)
+        .env("HOME", "/nonexistent")
+        .run()
+        .expect("bulla runs")
+}
+
+fn shown(finished: &Finished) -> String {
+    format!(
+        "exit code: {:?}\nstdout:\n{}\nstderr:\n{}",
+        finished.code,
+        finished.stdout_text(),
+        finished.stderr
+    )
+}
+
+/// Paths, ids and times differ from run to run.
+fn without_path(text: String, path: &std::path::Path) -> String {
+    text.replace(path.to_str().expect("UTF-8"), "[DIR]")
+}
+
+#[test]
+fn the_help_of_every_command_is_as_it_was() {
+    for command in [
+        "",
+        "init",
+        "serve",
+        "key",
+        "key create",
+        "key list",
+        "key describe",
+        "key alias",
+        "key alias create",
+        "key rotate",
+        "key delete",
+        "principal",
+        "principal create",
+        "principal list",
+        "principal access-key",
+        "principal access-key create",
+        "seal",
+        "open",
+        "audit",
+        "audit tail",
+        "audit verify",
+        "audit checkpoint",
+        "audit prove",
+        "audit export",
+        "root",
+        "root recover",
+        "doctor",
+    ] {
+        let mut args: Vec<&str> = command.split_whitespace().collect();
+        args.push("--help");
+        let finished = run(&args);
+        assert_eq!(finished.code, Some(0), "{command}: {finished:?}");
+        insta::assert_snapshot!(
+            format!("help {command}").trim().replace(' ', "-"),
+            finished.stdout_text()
+        );
+    }
+}
+
+#[test]
+fn misuse_is_exit_code_2_and_says_what_is_wrong() {
+    for (name, args) in [
+        ("no-command", &[][..]),
+        ("unknown-command", &["sael"]),
+        ("unknown-flag", &["serve", "--prot"]),
+        ("seal-without-a-key", &["seal"]),
+        ("seal-with-a-wrong-uri", &["seal", "--key", "root.key"]),
+        (
+            "seal-with-an-unknown-provider",
+            &["seal", "--key", "gcp-kms://projects/p"],
+        ),
+        (
+            "seal-with-a-wrong-context",
+            &["seal", "--key", "local:///x", "--context", "a"],
+        ),
+        (
+            "seal-with-a-context-twice",
+            &["seal", "--key", "local:///x", "--context", "a=1", "--context", "a=2"],
+        ),
+        (
+            "seal-with-a-reserved-context",
+            &["seal", "--key", "local:///x", "--context", "bulla:purpose=x"],
+        ),
+        ("recovery-shares-of-one", &["init", "--recovery-shares", "1/3"]),
+        ("wrong-role", &["principal", "create", "ann", "--role", "root"]),
+        ("certificate-without-a-key", &["serve", "--tls-cert", "x.pem"]),
+        ("wrong-account", &["init", "--account", "123"]),
+    ] {
+        let finished = run(args);
+        assert_eq!(finished.code, Some(2), "{name}: {finished:?}");
+        assert!(finished.stdout.is_empty(), "{name}: stdout is data");
+        insta::assert_snapshot!(format!("misuse-{name}"), finished.stderr);
+    }
+}
+
+#[test]
+fn failures_are_exit_code_1_with_cause_and_hint() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let missing = dir.path().join("data");
+    let missing = missing.to_str().expect("UTF-8");
+    let key = format!("local://{missing}/root.key");
+    for (name, args) in [
+        ("serve-without-a-directory", vec!["serve", "--data-dir", missing]),
+        (
+            "verify-without-a-directory",
+            vec!["audit", "verify", "--data-dir", missing],
+        ),
+        ("seal-without-a-root-key", vec!["seal", "--key", &key]),
+        (
+            "key-without-a-service",
+            vec!["key", "list", "--endpoint", "http://127.0.0.1:1"],
+        ),
+    ] {
+        let command = BullaCommand::new(BULLA).args(args).credentials("AKIAEXAMPLE", "secret");
+        let finished = command.run().expect("bulla runs");
+        assert_eq!(finished.code, Some(1), "{name}: {finished:?}");
+        insta::assert_snapshot!(format!("failure-{name}"), without_path(shown(&finished), dir.path()));
+    }
+}
+
+#[test]
+fn a_mistyped_setting_stops_every_command_and_its_value_is_not_shown() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = dir.path().join("bulla.toml");
+    std::fs::write(&config, "[server]\nlissten = 's3cret'\n").expect("written");
+    let config = config.to_str().expect("UTF-8");
+    let by_file = run(&["serve", "--data-dir", "/nonexistent", "--config", config]);
+    assert_eq!(by_file.code, Some(2), "{by_file:?}");
+    assert!(
+        by_file.stderr.contains("lissten") && !by_file.stderr.contains("s3cret"),
+        "{by_file:?}"
+    );
+    let by_variable = BullaCommand::new(BULLA)
+        .args(["doctor"])
+        .env("BULLA_SERVER__LISSTEN", "s3cret")
+        .env("HOME", "/x");
+    let by_variable = by_variable.run().expect("bulla runs");
+    assert_eq!(by_variable.code, Some(1), "{by_variable:?}");
+    assert!(
+        by_variable.stdout_text().contains("settings-invalid"),
+        "{by_variable:?}"
+    );
+    assert!(!by_variable.stdout_text().contains("s3cret"), "{by_variable:?}");
+}
