@@ -108,3 +108,99 @@ pub fn permit(operation: Operation, state: KeyState) -> Result<(), Refusal> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Operation; 20] = [
+        Operation::CancelKeyDeletion,
+        Operation::CreateAlias,
+        Operation::Decrypt,
+        Operation::DeleteAlias,
+        Operation::DescribeKey,
+        Operation::DisableKey,
+        Operation::DisableKeyRotation,
+        Operation::EnableKey,
+        Operation::EnableKeyRotation,
+        Operation::Encrypt,
+        Operation::GenerateDataKey,
+        Operation::GenerateDataKeyWithoutPlaintext,
+        Operation::GetKeyRotationStatus,
+        Operation::ListAliases,
+        Operation::ListKeyRotations,
+        Operation::ReEncrypt,
+        Operation::RotateKeyOnDemand,
+        Operation::ScheduleKeyDeletion,
+        Operation::UpdateAlias,
+        Operation::UpdateKeyDescription,
+    ];
+
+    /// AWS's table, written out by hand. One letter a state, in the order Creating, Enabled, Disabled, PendingDeletion, PendingImport,
+    /// PendingReplicaDeletion, Updating, Unavailable: `+` permitted, `d` DisabledException, `-` KMSInvalidStateException.
+    const TABLE: [(&str, &[Operation]); 6] = [
+        (
+            "++++++++",
+            &[
+                Operation::DescribeKey,
+                Operation::ListAliases,
+                Operation::DeleteAlias,
+                Operation::ListKeyRotations,
+            ],
+        ),
+        (
+            "-+d-----",
+            &[
+                Operation::Encrypt,
+                Operation::Decrypt,
+                Operation::ReEncrypt,
+                Operation::GenerateDataKey,
+                Operation::GenerateDataKeyWithoutPlaintext,
+                Operation::EnableKeyRotation,
+                Operation::DisableKeyRotation,
+                Operation::RotateKeyOnDemand,
+            ],
+        ),
+        (
+            "-++-+--+",
+            &[
+                Operation::CreateAlias,
+                Operation::UpdateAlias,
+                Operation::UpdateKeyDescription,
+                Operation::ScheduleKeyDeletion,
+            ],
+        ),
+        ("-++-----", &[Operation::EnableKey, Operation::DisableKey]),
+        ("---+-+--", &[Operation::CancelKeyDeletion]),
+        ("-++-----", &[Operation::GetKeyRotationStatus]),
+    ];
+
+    #[test]
+    fn every_cell_of_the_table_is_as_aws_has_it() {
+        let mut covered = Vec::new();
+        for (row, operations) in TABLE {
+            for operation in operations {
+                covered.push(*operation);
+                for (cell, state) in row.chars().zip(KeyState::ALL) {
+                    let permitted = permit(*operation, *state);
+                    let as_expected = match cell {
+                        '+' => permitted == Ok(()),
+                        'd' => permitted == Err(Refusal::Disabled),
+                        _ => matches!(permitted, Err(Refusal::InvalidState(_))),
+                    };
+                    assert!(as_expected, "{operation:?} in {state}: {permitted:?}");
+                }
+            }
+        }
+        covered.sort();
+        assert_eq!(covered, ALL);
+    }
+
+    #[test]
+    fn the_words_of_a_refusal_name_the_state() {
+        let refused = permit(Operation::Encrypt, KeyState::PendingDeletion);
+        assert_eq!(refused, Err(Refusal::InvalidState("pending deletion")));
+        let refused = permit(Operation::GetKeyRotationStatus, KeyState::PendingImport);
+        assert_eq!(refused, Err(Refusal::InvalidState("pending import")));
+    }
+}

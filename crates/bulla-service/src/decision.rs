@@ -221,7 +221,8 @@ impl<'a> Decision<'a> {
                 })
                 .collect(),
             error_code: error.map(|error| error.audit_code().to_owned()),
-            error_message: error.map(ToString::to_string),
+            // Some messages repeat what a client sent.
+            error_message: error.map(|error| cut(&error.to_string(), 1024).to_owned()),
             request_id: cut(&self.call.request_id, 128).to_owned(),
             event_id,
             read_only: event.read_only,

@@ -1,0 +1,14 @@
+//! The key service over a store that a test can edit, stop and break, and over SQLite.
+
+mod administration;
+mod aliases;
+mod audit;
+mod cryptography;
+mod decide_at_commit;
+mod faults;
+mod harness;
+mod hostile_store;
+mod keys;
+mod memory_store;
+mod opening;
+mod rotation;
