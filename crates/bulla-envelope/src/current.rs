@@ -1,13 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bulla_crypto::Context;
 use bulla_crypto::record::{Header, NONCE_BYTES, RecordKey};
+use bulla_crypto::{Context, RandomError, SealError};
 use tokio::time::Instant;
 
-use crate::SealError;
 use crate::budget::Budget;
-use crate::lane::{Lanes, NotAdmitted, OneNonce};
+use crate::lane::{Admission, Lanes, OneNonce};
 
 /// A data key that seals: generated for one context by this Sealer, never one that came from unwrapping.
 pub(crate) struct Current {
@@ -40,7 +39,7 @@ pub(crate) struct Marks {
     pub(crate) exhausted: AtomicBool,
 }
 
-/// What became of one record.
+/// What became of one record. Errors are those of the record layer, which are small to move.
 pub(crate) enum Sealed {
     Done(Result<Vec<u8>, SealError>),
     /// Done, and the keeper should fetch the next key.
@@ -64,19 +63,20 @@ impl Current {
     /// Seals one record against this key's budget.
     #[inline]
     pub(crate) fn seal(&self, lanes: &Lanes, binding: &[u8], plaintext: &[u8]) -> Sealed {
-        let admission = match lanes.admit(self.serial, &self.budget, plaintext.len()) {
-            Ok(admission) => admission,
-            Err(NotAdmitted::Exhausted) => {
-                self.marks.exhausted.store(true, Ordering::Relaxed);
-                return Sealed::Exhausted;
+        let mut nonce = [0; NONCE_BYTES];
+        let admission = lanes.admit(self.serial, &self.budget, plaintext.len(), &mut nonce);
+        match admission {
+            Admission::Admitted => Sealed::Done(self.seal_with(nonce, binding, plaintext)),
+            Admission::AdmittedAndLow if self.marks.low.swap(true, Ordering::Relaxed) => {
+                Sealed::Done(self.seal_with(nonce, binding, plaintext))
             }
-            Err(NotAdmitted::Random(error)) => return Sealed::Done(Err(SealError::Record(error.into()))),
-        };
-        let record = self.seal_with(admission.nonce, binding, plaintext);
-        if admission.low && !self.marks.low.swap(true, Ordering::Relaxed) {
-            return Sealed::DoneAndLow(record);
+            Admission::AdmittedAndLow => Sealed::DoneAndLow(self.seal_with(nonce, binding, plaintext)),
+            Admission::Exhausted => {
+                self.marks.exhausted.store(true, Ordering::Relaxed);
+                Sealed::Exhausted
+            }
+            Admission::NoRandomness => Sealed::Done(Err(RandomError.into())),
         }
-        Sealed::Done(record)
     }
 
     /// Seals one record with a nonce that was drawn for it.
@@ -89,12 +89,6 @@ impl Current {
     ) -> Result<Vec<u8>, SealError> {
         self.record_key
             .seal(&self.header, &self.context, binding, &OneNonce::new(nonce), plaintext)
-            .map_err(|error| match error {
-                bulla_crypto::SealError::TooLong => SealError::TooLong {
-                    size_bytes: plaintext.len(),
-                },
-                error => SealError::Record(error),
-            })
     }
 
     /// Marks the key as used, and tells whether this was the first to do so.

@@ -27,6 +27,15 @@ pub enum SealError {
     DataKey(#[from] DataKeyError),
 }
 
+impl SealError {
+    pub(crate) fn from_record(error: bulla_crypto::SealError, size_bytes: usize) -> Self {
+        match error {
+            bulla_crypto::SealError::TooLong => Self::TooLong { size_bytes },
+            error => Self::Record(error),
+        }
+    }
+}
+
 /// A record was not opened; no plaintext left.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

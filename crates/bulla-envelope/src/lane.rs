@@ -47,21 +47,17 @@ pub(crate) fn next_serial() -> u64 {
     SERIAL.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Why a key did not admit a record.
+/// Whether a data key admits a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotAdmitted {
+pub(crate) enum Admission {
+    /// A message is spent and its nonce drawn.
+    Admitted,
+    /// The same, and little is left.
+    AdmittedAndLow,
     /// The key's messages or bytes are used up.
     Exhausted,
     /// No nonce could be drawn.
-    Random(RandomError),
-}
-
-/// A place in a data key's budget, and a nonce.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Admission {
-    pub(crate) nonce: [u8; NONCE_BYTES],
-    /// Whether little of the budget is left.
-    pub(crate) low: bool,
+    NoRandomness,
 }
 
 impl Lanes {
@@ -78,18 +74,29 @@ impl Lanes {
         &*self.random
     }
 
-    /// Spends one message of `size_bytes` of the data key `serial`, draws its nonce, and counts a hit.
+    /// Spends one message of `size_bytes` of the data key `serial`, draws its nonce into `nonce`, and counts it.
+    ///
+    /// The nonce goes straight to its place: in a return value it is moved several times, which costs more than drawing it.
     #[inline]
-    pub(crate) fn admit(&self, serial: u64, budget: &Arc<Budget>, size_bytes: usize) -> Result<Admission, NotAdmitted> {
+    pub(crate) fn admit(
+        &self,
+        serial: u64,
+        budget: &Arc<Budget>,
+        size_bytes: usize,
+        nonce: &mut [u8; NONCE_BYTES],
+    ) -> Admission {
         let size_bytes = size_bytes as u64;
-        self.with(|lane| lane.admit(serial, budget, size_bytes, &*self.random))
-            .unwrap_or_else(|| {
-                // The thread is ending, or its random generator seals: draw for this record alone.
-                let mut single = Reservation::default();
-                let spent = budget.spend(&mut single, size_bytes);
-                budget.give_back(&mut single);
-                admitted(spent, self.draw_nonce())
-            })
+        let admission = self.with(|lane| lane.admit(serial, budget, size_bytes, &*self.random, nonce));
+        admission.unwrap_or_else(|| self.admit_without_lane(budget, size_bytes, nonce))
+    }
+
+    /// Admits on a thread that is ending, or whose random generator seals: draws for this record alone.
+    #[cold]
+    fn admit_without_lane(&self, budget: &Budget, size_bytes: u64, nonce: &mut [u8; NONCE_BYTES]) -> Admission {
+        let mut single = Reservation::default();
+        let spent = budget.spend(&mut single, size_bytes);
+        budget.give_back(&mut single);
+        admit_with(spent, || self.random.fill(nonce))
     }
 
     /// Draws one nonce, for a data key that seals one record only.
@@ -144,7 +151,8 @@ impl Lane {
         budget: &Arc<Budget>,
         size_bytes: u64,
         random: &dyn Random,
-    ) -> Result<Admission, NotAdmitted> {
+        nonce: &mut [u8; NONCE_BYTES],
+    ) -> Admission {
         let held = &mut self.held[serial as usize % HELD];
         if held.serial != serial {
             held.change_to(serial, budget);
@@ -152,23 +160,23 @@ impl Lane {
         let spent = budget.spend(&mut held.reservation, size_bytes);
         if spent == Spent::Exhausted {
             held.change_to(0, budget);
-            return Err(NotAdmitted::Exhausted);
+            return Admission::Exhausted;
         }
-        let admission = admitted(spent, self.nonces.next(random))?;
-        Tally::add_one(&self.tally.seal_hits);
-        Ok(admission)
+        Tally::add_one(&self.tally.seals);
+        admit_with(spent, || self.nonces.next(random, nonce))
     }
 }
 
 #[inline]
-fn admitted(spent: Spent, nonce: Result<[u8; NONCE_BYTES], RandomError>) -> Result<Admission, NotAdmitted> {
+fn admit_with(spent: Spent, draw: impl FnOnce() -> Result<(), RandomError>) -> Admission {
     if spent == Spent::Exhausted {
-        return Err(NotAdmitted::Exhausted);
+        return Admission::Exhausted;
     }
-    Ok(Admission {
-        nonce: nonce.map_err(NotAdmitted::Random)?,
-        low: spent == Spent::YesAndLow,
-    })
+    match draw() {
+        Err(RandomError) => Admission::NoRandomness,
+        Ok(()) if spent == Spent::YesAndLow => Admission::AdmittedAndLow,
+        Ok(()) => Admission::Admitted,
+    }
 }
 
 impl Held {
@@ -212,21 +220,27 @@ impl Nonces {
     }
 
     #[inline]
-    fn next(&mut self, random: &dyn Random) -> Result<[u8; NONCE_BYTES], RandomError> {
+    fn next(&mut self, random: &dyn Random, nonce: &mut [u8; NONCE_BYTES]) -> Result<(), RandomError> {
         if self.left == 0 {
-            // `left` stays 0 if this fails, so half-filled bytes are never handed out.
-            random.fill(&mut self.buffer)?;
-            self.left = self.buffer.len();
+            self.refill(random)?;
         }
         let fresh = &mut self.buffer[..self.left];
-        let Some((rest, last)) = fresh.split_last_chunk_mut::<NONCE_BYTES>() else {
+        let Some((rest, last)) = fresh.split_last_chunk_mut() else {
             self.left = 0;
             return Err(RandomError);
         };
-        let nonce = *last;
-        last.fill(0);
+        *nonce = *last;
+        *last = [0; NONCE_BYTES];
         self.left = rest.len();
-        Ok(nonce)
+        Ok(())
+    }
+
+    #[cold]
+    fn refill(&mut self, random: &dyn Random) -> Result<(), RandomError> {
+        // `left` stays 0 if this fails, so half-filled bytes are never handed out.
+        random.fill(&mut self.buffer)?;
+        self.left = self.buffer.len();
+        Ok(())
     }
 }
 
@@ -282,11 +296,16 @@ mod tests {
     fn a_batch_hands_out_each_nonce_once_and_wipes_it() {
         let random = Counting(AtomicU64::new(0));
         let mut nonces = Nonces::new(4);
-        let drawn: std::collections::HashSet<_> = (0..4).map(|_| nonces.next(&random).unwrap()).collect();
+        let draw = |nonces: &mut Nonces| {
+            let mut nonce = [0; NONCE_BYTES];
+            nonces.next(&random, &mut nonce).unwrap();
+            nonce
+        };
+        let drawn: std::collections::HashSet<_> = (0..4).map(|_| draw(&mut nonces)).collect();
         assert_eq!(drawn.len(), 4);
         assert!(nonces.buffer.iter().all(|byte| *byte == 0));
         assert_eq!(random.0.load(Ordering::Relaxed), 1);
-        assert!(!drawn.contains(&nonces.next(&random).unwrap()));
+        assert!(!drawn.contains(&draw(&mut nonces)));
     }
 
     #[test]
@@ -299,8 +318,8 @@ mod tests {
             }
         }
         let mut nonces = Nonces::new(4);
-        assert!(nonces.next(&Failing).is_err());
-        assert!(nonces.next(&Failing).is_err());
+        assert!(nonces.next(&Failing, &mut [0; NONCE_BYTES]).is_err());
+        assert!(nonces.next(&Failing, &mut [0; NONCE_BYTES]).is_err());
     }
 
     #[test]
@@ -318,7 +337,7 @@ mod tests {
         let lanes = Lanes::new(Arc::new(Counting(AtomicU64::new(0))), 4);
         let budget = Arc::new(Budget::new(1 << 24, 1 << 40));
         std::thread::scope(|scope| {
-            scope.spawn(|| lanes.admit(77, &budget, 5).unwrap());
+            scope.spawn(|| assert_eq!(lanes.admit(77, &budget, 5, &mut [0; NONCE_BYTES]), Admission::Admitted));
         });
         // A part of 4,096 was drawn and one message spent. All the others are there again.
         let mut spent = 0_u64;
@@ -327,6 +346,6 @@ mod tests {
             spent += 1;
         }
         assert_eq!(spent, (1 << 24) - 1);
-        assert_eq!(lanes.tallies.sum(|tally| &tally.seal_hits), 1);
+        assert_eq!(lanes.tallies.sum(|tally| &tally.seals), 1);
     }
 }

@@ -20,22 +20,10 @@ impl Sealer {
     /// # Errors
     /// [`OpenError`]; then no plaintext left.
     pub async fn open(&self, record: &[u8], context: &Context, binding: &[u8]) -> Result<SecretBytes, OpenError> {
-        let record = Record::parse(record).map_err(OpenError::Format)?;
-        let cached = self.inner.open_cached(&record, context, binding);
-        let cache_hit = cached.is_some();
-        let opened = match cached {
+        match self.try_open_cached(record, context, binding) {
             Some(opened) => opened,
-            None => Box::pin(self.inner.open_missed(&record, context, binding)).await,
-        };
-        match self.inner.access.per_open() {
-            None => opened,
-            Some(log) => {
-                Box::pin(
-                    self.inner
-                        .record_open(log, &record, context, binding, cache_hit, opened),
-                )
-                .await
-            }
+            // Boxed, so that a hit carries no state of the miss.
+            None => Box::pin(self.inner.open_and_record(record, context, binding)).await,
         }
     }
 
@@ -50,9 +38,13 @@ impl Sealer {
         if self.inner.access.per_open().is_some() {
             return None;
         }
-        match Record::parse(record) {
-            Ok(record) => self.inner.open_cached(&record, context, binding),
-            Err(error) => Some(Err(OpenError::Format(error))),
+        let record = match Record::parse(record) {
+            Ok(record) => record,
+            Err(error) => return Some(Err(OpenError::Format(error))),
+        };
+        match self.inner.open_cached(&record, context, binding)? {
+            Ok(plaintext) => Some(Ok(plaintext)),
+            Err(bulla_crypto::OpenError { .. }) => Some(Err(OpenError::Refused)),
         }
     }
 
@@ -77,24 +69,46 @@ impl Sealer {
 
 impl Inner {
     /// Opens with a key from the shelf. What is there was accepted by the key ring when it came.
+    ///
+    /// Errors keep the small type of the record layer here: moving the large one about cost more than the lookup did.
     #[inline]
     fn open_cached(
         &self,
         record: &Record<'_>,
         caller: &Context,
         binding: &[u8],
-    ) -> Option<Result<SecretBytes, OpenError>> {
+    ) -> Option<Result<SecretBytes, bulla_crypto::OpenError>> {
         let open = |unwrapped: &Arc<Unwrapped>| {
-            (Instant::now() < unwrapped.end).then(|| {
-                self.lanes.count(|tally| &tally.open_hits);
-                unwrapped.open(record, binding)
-            })
+            if Instant::now() >= unwrapped.end {
+                return None;
+            }
+            self.lanes.count(|tally| &tally.open_hits);
+            Some(unwrapped.open(record, binding))
         };
         let hash = hash_of(record.commitment());
         self.opening
             .shelf
-            .with(hash, |unwrapped| unwrapped.is_for(record, caller), open)
-            .flatten()
+            .with(hash, |unwrapped| unwrapped.is_for(record, caller), open)?
+    }
+
+    /// Opens where the fast path could not: the key is not there, or the access log wants its event.
+    async fn open_and_record(
+        self: &Arc<Self>,
+        record: &[u8],
+        caller: &Context,
+        binding: &[u8],
+    ) -> Result<SecretBytes, OpenError> {
+        let record = Record::parse(record).map_err(OpenError::Format)?;
+        let cached = self.open_cached(&record, caller, binding);
+        let cache_hit = cached.is_some();
+        let opened = match cached {
+            Some(opened) => opened.map_err(|_| OpenError::Refused),
+            None => self.open_missed(&record, caller, binding).await,
+        };
+        match self.access.per_open() {
+            None => opened,
+            Some(log) => self.record_open(log, &record, caller, binding, cache_hit, opened).await,
+        }
     }
 
     async fn open_missed(
@@ -110,6 +124,7 @@ impl Inner {
             .await
             .map_err(refusal)?
             .open(record, binding)
+            .map_err(|_| OpenError::Refused)
     }
 
     /// Refuses a key outside the ring. Asks the provider only what its own sealing key is called, once, and nothing about this one.

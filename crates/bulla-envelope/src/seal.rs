@@ -41,26 +41,30 @@ impl Sealer {
         let seal = |current: &Arc<Current>| {
             let now = Instant::now();
             if !current.is_usable(now) {
-                return None;
+                return Sealed::Exhausted;
             }
             if current.mark_used() && now >= current.renew_at {
                 // The keeper has passed by already and saw no use.
                 inner.wake.notify_one();
             }
-            match current.seal(&inner.lanes, binding, plaintext) {
-                Sealed::Done(sealed) => Some(sealed),
-                Sealed::DoneAndLow(sealed) => {
-                    inner.wake.notify_one();
-                    Some(sealed)
-                }
-                Sealed::Exhausted => None,
-            }
+            current.seal(&inner.lanes, binding, plaintext)
         };
-        inner
+        let sealed = match inner
             .sealing
             .shelf
-            .with(inner.hash(context), |current| current.caller == *context, seal)
-            .flatten()
+            .with(inner.hash(context), |current| current.caller == *context, seal)?
+        {
+            Sealed::Done(sealed) => sealed,
+            Sealed::DoneAndLow(sealed) => {
+                inner.wake.notify_one();
+                sealed
+            }
+            Sealed::Exhausted => return None,
+        };
+        match sealed {
+            Ok(record) => Some(Ok(record)),
+            Err(error) => Some(Err(SealError::from_record(error, plaintext.len()))),
+        }
     }
 
     /// Seals into the text form, `bulla.1.<base64url>`.
@@ -95,6 +99,7 @@ impl Inner {
         if size_bytes as u64 > self.settings.max_bytes || size_bytes > record::MAX_RECORD_BYTES {
             return Err(SealError::TooLong { size_bytes });
         }
+        let refused = |error| SealError::from_record(error, size_bytes);
         let context = self.bind(caller).map_err(SealError::Context)?;
         self.lanes.count(|tally| &tally.seal_misses);
         if self.settings.max_age.is_zero() {
@@ -103,19 +108,21 @@ impl Inner {
                 .lanes
                 .draw_nonce()
                 .map_err(|error| SealError::Record(error.into()))?;
-            return current.seal_with(nonce, binding, plaintext);
+            return current.seal_with(nonce, binding, plaintext).map_err(refused);
         }
         loop {
             let current = self.obtain_current(caller, &context, None).await?;
-            match current.seal(&self.lanes, binding, plaintext) {
-                Sealed::Done(sealed) => return sealed,
+            let sealed = match current.seal(&self.lanes, binding, plaintext) {
+                Sealed::Done(sealed) => sealed,
                 Sealed::DoneAndLow(sealed) => {
                     self.wake.notify_one();
-                    return sealed;
+                    sealed
                 }
                 // Others used it up between its landing and here; each round seals at least one record of someone.
-                Sealed::Exhausted => {}
-            }
+                Sealed::Exhausted => continue,
+            };
+            self.lanes.count(|tally| &tally.seals_after_miss);
+            return sealed.map_err(refused);
         }
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) ring: KeyRing,
     pub(crate) settings: Settings,
     pub(crate) lanes: Lanes,
-    pub(crate) hasher: RandomState,
+    pub(crate) hash_seed: u64,
     pub(crate) sealing: Arc<Cache<Context, Current>>,
     pub(crate) opening: Arc<Cache<WrappedIdentity, Unwrapped>>,
     pub(crate) breaker: Breaker,
@@ -86,7 +86,7 @@ impl Sealer {
             sealing: Cache::new(settings.current_capacity),
             opening: Cache::new(settings.unwrapped_capacity),
             anchors: ArcSwap::from_pointee(anchor.into_iter().collect()),
-            hasher: RandomState::new(),
+            hash_seed: RandomState::new().hash_one(0),
             counters: Counters::default(),
             resolved: OnceCell::new(),
             wake: Arc::default(),
@@ -134,7 +134,7 @@ impl Inner {
 
     #[inline]
     pub(crate) fn hash(&self, caller: &Context) -> u64 {
-        self.hasher.hash_one(caller.as_bytes())
+        hash_bytes(self.hash_seed, caller.as_bytes())
     }
 
     pub(crate) fn invalidate(&self, key: &str) {
@@ -167,8 +167,9 @@ impl Inner {
         let now = Instant::now();
         let tallies = &self.lanes.tallies;
         let shared = &self.counters;
+        let seals = tallies.sum(|tally| &tally.seals);
         let mut stats = Stats {
-            seal_hits: tallies.sum(|tally| &tally.seal_hits),
+            seal_hits: seals.saturating_sub(tallies.sum(|tally| &tally.seals_after_miss)),
             seal_misses: tallies.sum(|tally| &tally.seal_misses),
             open_hits: tallies.sum(|tally| &tally.open_hits),
             open_misses: tallies.sum(|tally| &tally.open_misses),
@@ -197,6 +198,30 @@ impl Inner {
     pub(crate) fn keepers(&self) -> std::sync::MutexGuard<'_, Keepers> {
         self.keepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Hashes a context to find where to compare its bytes: folded multiplication, as wyhash has it, from a seed of this process.
+///
+/// Not against an adversary, and it need not be: contexts made to collide share a shard, whose size is bounded, and are told apart by
+/// their bytes.
+#[inline]
+fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
+    const ODD: [u64; 2] = [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
+    let fold = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        (product as u64) ^ ((product >> 64) as u64)
+    };
+    let word = |chunk: &[u8; 16], at: usize| chunk[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    let mix = |hash: u64, chunk: &[u8; 16]| fold(word(chunk, 0) ^ ODD[0], word(chunk, 8) ^ ODD[1] ^ hash);
+    let seed = seed ^ (bytes.len() as u64);
+    let hash = match bytes.last_chunk::<16>() {
+        // The last chunk overlaps the one before: cheaper than to pad it.
+        Some(last) => mix(bytes.as_chunks().0.iter().fold(seed, mix), last),
+        None => bytes
+            .iter()
+            .fold(seed, |hash, byte| fold(hash ^ u64::from(*byte), ODD[1])),
+    };
+    fold(hash ^ ODD[0], ODD[1])
 }
 
 /// Tells whether `name`, with or without its scheme, names the resolved key `resolved`.

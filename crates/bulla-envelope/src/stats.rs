@@ -7,11 +7,11 @@ use std::time::Duration;
 pub struct Stats {
     /// Records sealed with a data key that was there.
     pub seal_hits: u64,
-    /// Seals that had to wait for a data key.
+    /// Seals that had to wait for a data key, in vain or not.
     pub seal_misses: u64,
     /// Records opened, or refused, with a data key that was there.
     pub open_hits: u64,
-    /// Opens that had to wait for a data key.
+    /// Opens that had to wait for a data key, in vain or not.
     pub open_misses: u64,
     /// Records that named a key outside the key ring.
     pub keys_not_accepted: u64,
@@ -41,7 +41,10 @@ pub struct Stats {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Tally {
-    pub(crate) seal_hits: AtomicU64,
+    /// Records sealed against a shared data key's budget, with and without a wait.
+    pub(crate) seals: AtomicU64,
+    /// Those of them that waited.
+    pub(crate) seals_after_miss: AtomicU64,
     pub(crate) seal_misses: AtomicU64,
     pub(crate) open_hits: AtomicU64,
     pub(crate) open_misses: AtomicU64,
@@ -73,7 +76,8 @@ impl Tallies {
         let mut running = self.running();
         running.retain(|other| !Arc::ptr_eq(other, tally));
         for (field, ended) in [
-            (&tally.seal_hits, &self.ended.seal_hits),
+            (&tally.seals, &self.ended.seals),
+            (&tally.seals_after_miss, &self.ended.seals_after_miss),
             (&tally.seal_misses, &self.ended.seal_misses),
             (&tally.open_hits, &self.ended.open_hits),
             (&tally.open_misses, &self.ended.open_misses),

@@ -2,8 +2,6 @@ use bulla_crypto::record::{Record, RecordKey};
 use bulla_crypto::{Context, SecretBytes};
 use tokio::time::Instant;
 
-use crate::OpenError;
-
 /// A data key that opens: unwrapped for one context, key and wrapped form.
 pub(crate) struct Unwrapped {
     pub(crate) identity: WrappedIdentity,
@@ -46,11 +44,8 @@ impl Unwrapped {
 
     /// Opens one record; the commitment is compared before anything is decrypted.
     #[inline]
-    pub(crate) fn open(&self, record: &Record<'_>, binding: &[u8]) -> Result<SecretBytes, OpenError> {
-        self.opening_key
-            .0
-            .open(record, &self.context, binding)
-            .map_err(|_| OpenError::Refused)
+    pub(crate) fn open(&self, record: &Record<'_>, binding: &[u8]) -> Result<SecretBytes, bulla_crypto::OpenError> {
+        self.opening_key.0.open(record, &self.context, binding)
     }
 
     /// The hash of this entry, equal to that of the records which it opens.

@@ -1,0 +1,54 @@
+use bulla_envelope::{KeyPattern, KeyRing, OpenError, RewrapError, Settings};
+use bulla_testkit::FaultyProvider;
+
+use crate::*;
+
+#[tokio::test]
+async fn a_key_outside_the_ring_is_refused_without_a_call() {
+    let provider = FaultyProvider::in_memory();
+    let random = Arc::new(SystemRandom);
+    let theirs = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
+        .build()
+        .unwrap();
+    let planted = seal(&theirs, "a").await;
+    let ours = sealer(&provider, Settings::default());
+    seal(&ours, "a").await;
+    let calls = provider.calls();
+    let refused = ours.open(&planted, &context("a"), BINDING).await;
+    assert!(matches!(refused, Err(OpenError::KeyNotAccepted { key }) if key == "memory:key-b"));
+    assert!(matches!(
+        ours.rewrap(&planted, &context("a")).await,
+        Err(RewrapError::Open(OpenError::KeyNotAccepted { .. }))
+    ));
+    assert_eq!(provider.calls(), calls);
+    assert_eq!(ours.stats().keys_not_accepted, 2);
+}
+
+#[tokio::test]
+async fn a_reader_asks_what_its_own_key_is_called_and_never_after_the_foreign_one() {
+    let provider = FaultyProvider::in_memory();
+    let random = Arc::new(SystemRandom);
+    let theirs = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
+        .build()
+        .unwrap();
+    let planted = seal(&theirs, "a").await;
+    let reader = sealer(&provider, Settings::default());
+    for _ in 0..5 {
+        assert!(!opens(&reader, &planted, "a").await);
+    }
+    assert_eq!((provider.calls().describe, provider.calls().unwrap), (1, 0));
+}
+
+#[tokio::test]
+async fn an_accepted_pattern_opens_and_needs_no_call_about_the_own_key() {
+    let provider = FaultyProvider::in_memory();
+    let random = Arc::new(SystemRandom);
+    let old = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
+        .build()
+        .unwrap();
+    let record = seal(&old, "a").await;
+    let ring = KeyRing::sealing_key().accept(KeyPattern::new("memory:key-*").unwrap());
+    let reader = builder(&provider).key_ring(ring).build().unwrap();
+    assert!(opens(&reader, &record, "a").await);
+    assert_eq!(provider.calls().describe, 0);
+}
