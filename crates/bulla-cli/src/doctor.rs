@@ -33,6 +33,9 @@ pub(crate) struct Doctor {
     /// A checkpoint that was kept elsewhere: is it this log's, and recent
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Lists every setting with its variable and its default instead
+    #[arg(long)]
+    settings: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     output: Format,
@@ -40,6 +43,9 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(self, environment: &Environment) -> CommandResult {
+        if self.settings {
+            return surroundings::print_settings(self.output).map(|()| Outcome::Done);
+        }
         let mut found = surroundings::variables(environment);
         match self.place.settings(environment) {
             Err(error) => found.push(Finding::new(

@@ -215,8 +215,9 @@ fn settings_file(root: toml::Table, settings: &Settings) -> Result<String, anyho
 
 /// A SQLite file named by a relative path is named by its whole path: `serve` may run elsewhere.
 fn absolute_database(url: &str) -> Result<String, anyhow::Error> {
-    match url.strip_prefix("sqlite:") {
-        Some(path) if !path.starts_with('/') => {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    match path {
+        Some(path) if !path.starts_with(['/', ':']) => {
             let path: PathBuf = std::path::absolute(path)?;
             let text = path
                 .to_str()
@@ -224,5 +225,21 @@ fn absolute_database(url: &str) -> Result<String, anyhow::Error> {
             Ok(format!("sqlite://{text}"))
         }
         _ => Ok(url.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_sqlite_path_is_kept_as_the_whole_path() {
+        let here = std::env::current_dir().unwrap();
+        let whole = format!("sqlite://{}/x.db", here.display());
+        assert_eq!(absolute_database("sqlite:x.db").unwrap(), whole);
+        assert_eq!(absolute_database("sqlite://x.db").unwrap(), whole);
+        for as_it_is in ["sqlite:///var/x.db", "postgres://h/d", "mysql://h/d"] {
+            assert_eq!(absolute_database(as_it_is).unwrap(), as_it_is);
+        }
     }
 }

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub(crate) use environment::Environment;
-pub(crate) use registry::{Kind, LEGACY, SETTINGS, setting_of};
+use registry::Kind;
+pub(crate) use registry::{LEGACY, SETTINGS, Setting, setting_of};
 
 use crate::failure::Explained;
 
@@ -217,7 +218,7 @@ fn variables(environment: &Environment) -> Result<Table, anyhow::Error> {
     {
         return Err(
             Explained::misuse(format!("the variable {unknown} is no setting of bulla"))
-                .hint("bulla doctor lists the variables that are set; docs/troubleshooting.md lists all")
+                .hint("bulla doctor --settings lists them all")
                 .into(),
         );
     }

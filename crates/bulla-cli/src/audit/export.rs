@@ -43,7 +43,7 @@ impl Export {
         let mut walk = Walk::new(log);
         let mut first = true;
         let to = self.to.unwrap_or(u64::MAX);
-        walk.to_the_end(&mut |event| {
+        walk.walk_to_end(&mut |event| {
             if (self.from..=to).contains(&event.sequence) {
                 if cloudtrail && !first {
                     out.write_all(b",").context(written)?;

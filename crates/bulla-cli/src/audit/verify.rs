@@ -64,7 +64,7 @@ impl Verify {
 /// Walks the log and reads every row that decides, at one metadata revision.
 async fn rows_as_of_the_log(log: &OpenLog, walk: &mut Walk<'_>) -> Result<Vec<StoredRow>, anyhow::Error> {
     for _ in 0..ATTEMPTS {
-        walk.to_the_end(&mut |_| Ok(())).await?;
+        walk.walk_to_end(&mut |_| Ok(())).await?;
         let rows = stored_rows(log).await?;
         let revision = log.store.head().await?.map(|head| head.metadata_revision);
         // A head that fell back while it was read is a finding of its own, not a reason to read on.

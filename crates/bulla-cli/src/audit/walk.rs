@@ -40,12 +40,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks to the end and shows each event to `see`; a log that grows meanwhile is followed, but not forever.
-    pub(super) async fn to_the_end(
+    pub(super) async fn walk_to_end(
         &mut self,
         see: &mut (dyn FnMut(&EventRow) -> Result<(), anyhow::Error> + Send),
     ) -> Result<(), anyhow::Error> {
         for pursuit in 0..=PURSUITS {
-            self.to_the_head(see).await?;
+            self.walk_to_head(see).await?;
             let beyond = self.log.store.events(self.head.size, BATCH).await?;
             let checkpoints = self.log.store.checkpoints(self.head.size, 1).await?;
             if beyond.is_empty() && checkpoints.is_empty() {
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         self.verifier.finish()
     }
 
-    async fn to_the_head(
+    async fn walk_to_head(
         &mut self,
         see: &mut (dyn FnMut(&EventRow) -> Result<(), anyhow::Error> + Send),
     ) -> Result<(), anyhow::Error> {

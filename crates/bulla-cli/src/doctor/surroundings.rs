@@ -1,9 +1,11 @@
 use bulla_service::Mode;
+use serde_json::json;
 
 use super::finding::{Finding, Kind};
 use super::readable;
+use crate::output::{self, Format};
 use crate::serve::server_config;
-use crate::settings::{Environment, LEGACY, Settings, is_ours, setting_of};
+use crate::settings::{Environment, LEGACY, SETTINGS, Setting, Settings, is_ours, setting_of};
 
 /// What the environment's variables say that nobody hears.
 pub(super) fn variables(environment: &Environment) -> Vec<Finding> {
@@ -65,6 +67,31 @@ pub(super) fn listener(settings: &Settings, found: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Prints the registry of settings.
+pub(super) fn print_settings(format: Format) -> Result<(), anyhow::Error> {
+    if format == Format::Json {
+        let list = SETTINGS.iter().map(|setting| {
+            json!({
+                "Setting": setting.key,
+                "Variable": setting.variable,
+                "ShortVariable": setting.short,
+                "Default": setting.default,
+                "About": setting.about,
+            })
+        });
+        return output::json(&json!({ "Settings": list.collect::<Vec<_>>() }));
+    }
+    let cells = |setting: &Setting| {
+        [setting.key, setting.variable, setting.default, setting.about]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    output::table(
+        &["SETTING", "VARIABLE", "DEFAULT", "WHAT"],
+        &SETTINGS.iter().map(cells).collect::<Vec<_>>(),
+    )
 }
 
 #[cfg(test)]
