@@ -21,7 +21,10 @@ const REGION: &str = "eu-west-1";
 /// Measures the service and hands each figure to `emit`.
 pub(crate) fn run(quick: bool, wanted: &dyn Fn(&str) -> bool, emit: &mut dyn FnMut(Figure)) -> Result<()> {
     let operations = ["encrypt", "decrypt", "generate-data-key"];
-    let names: Vec<String> = operations.iter().map(|operation| format!("serve/{operation}")).collect();
+    let names: Vec<String> = operations
+        .iter()
+        .map(|operation| format!("serve/{operation}"))
+        .collect();
     if names.iter().any(|name| wanted(name)) {
         let service = Service::start(&[])?;
         let sync_ms = bare_sync_p50_ms(service.dir.path())?;
@@ -58,8 +61,18 @@ fn operation_figures(
         let (outcome, floor) = pairs.swap_remove(1);
         let name = format!("serve/{operation}{suffix}");
         emit(Figure::rate(&name, outcome.per_second(), "op/s", floor));
-        emit(Figure::cost(&format!("{name}/p50"), outcome.percentile_ms(0.50), "ms", sync_ms));
-        emit(Figure::cost(&format!("{name}/p99"), outcome.percentile_ms(0.99), "ms", sync_ms));
+        emit(Figure::cost(
+            &format!("{name}/p50"),
+            outcome.percentile_ms(0.50),
+            "ms",
+            sync_ms,
+        ));
+        emit(Figure::cost(
+            &format!("{name}/p99"),
+            outcome.percentile_ms(0.99),
+            "ms",
+            sync_ms,
+        ));
     }
     Ok(())
 }
@@ -79,7 +92,10 @@ fn hundred_thousand_keys(quick: bool, emit: &mut dyn FnMut(Figure)) -> Result<()
         keys,
         move |request| signer.request_now(request, "CreateKey", b"{}"),
         move |body| {
-            if let Some(id) = serde_json::from_slice::<Value>(body).ok().and_then(|body| body["KeyMetadata"]["KeyId"].as_str().map(str::to_owned)) {
+            if let Some(id) = serde_json::from_slice::<Value>(body)
+                .ok()
+                .and_then(|body| body["KeyMetadata"]["KeyId"].as_str().map(str::to_owned))
+            {
                 kept.borrow_mut().push(id);
             }
         },
@@ -99,7 +115,12 @@ fn hundred_thousand_keys(quick: bool, emit: &mut dyn FnMut(Figure)) -> Result<()
         },
         |_| {},
     )?;
-    emit(Figure::cost(&format!("memory/{count}-keys"), service.resident_mb()?, "MB", empty_mb));
+    emit(Figure::cost(
+        &format!("memory/{count}-keys"),
+        service.resident_mb()?,
+        "MB",
+        empty_mb,
+    ));
 
     let Service { dir, process, .. } = service;
     process.stop()?;
@@ -114,7 +135,12 @@ fn hundred_thousand_keys(quick: bool, emit: &mut dyn FnMut(Figure)) -> Result<()
     }
     starts.sort_unstable();
     opens.sort_unstable();
-    emit(Figure::cost(&format!("start/{count}-keys"), starts[2].as_secs_f64() * 1e3, "ms", opens[2].as_secs_f64() * 1e3));
+    emit(Figure::cost(
+        &format!("start/{count}-keys"),
+        starts[2].as_secs_f64() * 1e3,
+        "ms",
+        opens[2].as_secs_f64() * 1e3,
+    ));
     Ok(())
 }
 
@@ -132,18 +158,36 @@ impl Service {
     fn start(arguments: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bulla-bench").tempdir_in(scratch())?;
         let data = data_dir(dir.path());
-        let printed = BullaCommand::new(program()?).args(["init", "--output", "json", "--data-dir"]).arg(&data).run()?;
+        let printed = BullaCommand::new(program()?)
+            .args(["init", "--output", "json", "--data-dir"])
+            .arg(&data)
+            .run()?;
         ensure!(printed.succeeded(), "bulla init failed: {}", printed.stderr);
         let printed: Value = serde_json::from_slice(&printed.stdout)?;
-        let text = |name: &str| printed[name].as_str().map(str::to_owned).context("bulla init prints credentials");
+        let text = |name: &str| {
+            printed[name]
+                .as_str()
+                .map(str::to_owned)
+                .context("bulla init prints credentials")
+        };
         let (access_key_id, secret_access_key) = (text("AccessKeyId")?, text("SecretAccessKey")?);
         let process = BullaProcess::start(&BullaProcess::production_command(program()?, &data).args(arguments))?;
         pin(process.id(), 0)?;
         pin(std::process::id(), 1)?;
         let address = process.address().parse()?;
-        let mut service = Self { dir, process, address, access_key_id, secret_access_key, key_id: String::new() };
+        let mut service = Self {
+            dir,
+            process,
+            address,
+            access_key_id,
+            secret_access_key,
+            key_id: String::new(),
+        };
         let made = service.call("CreateKey", &json!({}))?;
-        service.key_id = made["KeyMetadata"]["KeyId"].as_str().context("CreateKey answers with a key")?.to_owned();
+        service.key_id = made["KeyMetadata"]["KeyId"]
+            .as_str()
+            .context("CreateKey answers with a key")?
+            .to_owned();
         Ok(service)
     }
 
@@ -153,12 +197,18 @@ impl Service {
     }
 
     fn signer(&self) -> Signer {
-        Signer::new(&self.access_key_id, &self.secret_access_key, REGION, self.process.address())
+        Signer::new(
+            &self.access_key_id,
+            &self.secret_access_key,
+            REGION,
+            self.process.address(),
+        )
     }
 
     fn call(&self, target: &str, body: &Value) -> Result<Value> {
         let mut request = Vec::new();
-        self.signer().request_now(&mut request, target, body.to_string().as_bytes());
+        self.signer()
+            .request_now(&mut request, target, body.to_string().as_bytes());
         Ok(serde_json::from_slice(&load::once(self.address, &request)?)?)
     }
 
@@ -171,9 +221,15 @@ impl Service {
             "encrypt" => ("Encrypt", encrypt),
             "decrypt" => {
                 let blob = self.call("Encrypt", &encrypt)?["CiphertextBlob"].take();
-                ("Decrypt", json!({ "CiphertextBlob": blob, "EncryptionContext": context }))
+                (
+                    "Decrypt",
+                    json!({ "CiphertextBlob": blob, "EncryptionContext": context }),
+                )
             }
-            _ => ("GenerateDataKey", json!({ "KeyId": self.key_id, "KeySpec": "AES_256", "EncryptionContext": context })),
+            _ => (
+                "GenerateDataKey",
+                json!({ "KeyId": self.key_id, "KeySpec": "AES_256", "EncryptionContext": context }),
+            ),
         };
         Ok((target.to_owned(), body.to_string()))
     }
@@ -196,7 +252,10 @@ impl Service {
 
     fn resident_mb(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("the kernel tells the resident size")?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .context("the kernel tells the resident size")?;
         let kib: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
         Ok(kib / 1024.0)
     }
@@ -211,7 +270,10 @@ fn program() -> Result<PathBuf> {
 
 /// Where data directories go: beside the program, because a temporary directory may lie in memory.
 fn scratch() -> PathBuf {
-    std::env::current_exe().ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_else(std::env::temp_dir)
+    std::env::current_exe()
+        .ok()
+        .and_then(|path| path.parent().map(Path::to_owned))
+        .unwrap_or_else(std::env::temp_dir)
 }
 
 fn data_dir(dir: &Path) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The unmodified AWS SDK for Python and the AWS CLI against the whole program.
 
+#[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
 use std::path::Path;

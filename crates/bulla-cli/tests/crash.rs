@@ -1,5 +1,6 @@
 //! Killed under load: what was acknowledged is there, and the log says so.
 
+#[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
 use std::collections::HashSet;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bulla_testkit::load::Connection;
 use bulla_testkit::{BullaProcess, Signer};
 use serde_json::{Value, json};
@@ -30,8 +33,18 @@ fn killed_under_load_it_keeps_everything_that_it_acknowledged() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let data = dir.path().join("data");
     let credentials = init(&data, &[]);
-    let rounds = if std::env::var_os("BULLA_TEST_FULL").is_some() { 100 } else { 10 };
-    kill_and_check(&data, &credentials, rounds, |data| BullaProcess::production(BULLA, data).expect("it starts"), |_| {});
+    let rounds = if std::env::var_os("BULLA_TEST_FULL").is_some() {
+        100
+    } else {
+        10
+    };
+    kill_and_check(
+        &data,
+        &credentials,
+        rounds,
+        |data| BullaProcess::production(BULLA, data).expect("it starts"),
+        |_| {},
+    );
 }
 
 /// As above, on a disk that keeps nothing but what was synced (`bulla-testkit/native/unsynced.c`), from `init` on.
@@ -49,7 +62,12 @@ fn a_disk_that_drops_what_was_never_synced_keeps_what_was_acknowledged() {
     let credentials = init(&data, &env);
     let power_cut = |data: &Path| {
         fs::remove_dir_all(data).expect("the data directory goes");
-        let copied = Command::new("cp").arg("-a").arg(&shadow).arg(data).status().expect("cp runs");
+        let copied = Command::new("cp")
+            .arg("-a")
+            .arg(&shadow)
+            .arg(data)
+            .status()
+            .expect("cp runs");
         assert!(copied.success());
         for entry in fs::read_dir(data).expect("a directory") {
             let path = entry.expect("an entry").path();
@@ -78,7 +96,14 @@ fn a_sync_lies_between_each_request_and_its_answer() {
     let server = BullaProcess::production(BULLA, &data).expect("it starts");
     let trace = dir.path().join("trace");
     let mut strace = Command::new("strace")
-        .args(["-f", "-y", "-s", "64", "-e", "trace=fsync,fdatasync,read,recvfrom,recvmsg,write,writev,sendto,sendmsg"])
+        .args([
+            "-f",
+            "-y",
+            "-s",
+            "64",
+            "-e",
+            "trace=fsync,fdatasync,read,recvfrom,recvmsg,write,writev,sendto,sendmsg",
+        ])
         .arg("-o")
         .arg(&trace)
         .args(["-p", &server.id().to_string()])
@@ -87,7 +112,10 @@ fn a_sync_lies_between_each_request_and_its_answer() {
         .expect("strace runs");
     wait_for_line(&mut strace, "attached");
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let operations = 5;
     runtime.block_on(async {
         let mut signer = credentials.signer(&server);
@@ -95,10 +123,18 @@ fn a_sync_lies_between_each_request_and_its_answer() {
         let mut request = Vec::new();
         for _ in 0..operations {
             signer.request_now(&mut request, "CreateKey", b"{}");
-            connection.exchange(&request).await.expect("an answer").expect_ok().expect("status 200");
+            connection
+                .exchange(&request)
+                .await
+                .expect("an answer")
+                .expect_ok()
+                .expect("status 200");
         }
     });
-    let interrupted = Command::new("kill").args(["-INT", &strace.id().to_string()]).status().expect("kill runs");
+    let interrupted = Command::new("kill")
+        .args(["-INT", &strace.id().to_string()])
+        .status()
+        .expect("kill runs");
     assert!(interrupted.success());
     strace.wait().expect("strace ends");
     server.stop().expect("it stops by itself");
@@ -126,26 +162,53 @@ fn kill_and_check(
     start: impl Fn(&Path) -> BullaProcess,
     after_kill: impl Fn(&Path),
 ) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut requests = HashSet::new();
     for round in 0..rounds {
         let server = start(data);
         let acknowledged = runtime.block_on(load_until_killed(server, credentials, round));
-        assert!(acknowledged.requests.len() > CLIENTS, "the load was a load: {}", acknowledged.requests.len());
+        assert!(
+            acknowledged.requests.len() > CLIENTS,
+            "the load was a load: {}",
+            acknowledged.requests.len()
+        );
         after_kill(data);
 
-        let verified = bulla(["audit".as_ref(), "verify".as_ref(), "--data-dir".as_ref(), data.as_os_str()]);
+        let verified = bulla([
+            "audit".as_ref(),
+            "verify".as_ref(),
+            "--data-dir".as_ref(),
+            data.as_os_str(),
+        ]);
         assert!(verified.succeeded(), "round {round}: {verified:?}");
         requests.extend(acknowledged.requests);
-        let exported = bulla(["audit".as_ref(), "export".as_ref(), "--data-dir".as_ref(), data.as_os_str()]);
+        let exported = bulla([
+            "audit".as_ref(),
+            "export".as_ref(),
+            "--data-dir".as_ref(),
+            data.as_os_str(),
+        ]);
         assert!(exported.succeeded(), "{}", exported.stderr);
         let recorded: HashSet<String> = exported
             .stdout_text()
             .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).expect("JSON").get("requestID")?.as_str().map(str::to_owned))
+            .filter_map(|line| {
+                serde_json::from_str::<Value>(line)
+                    .expect("JSON")
+                    .get("requestID")?
+                    .as_str()
+                    .map(str::to_owned)
+            })
             .collect();
         let lost: Vec<_> = requests.difference(&recorded).collect();
-        assert!(lost.is_empty(), "round {round}: acknowledged and not in the log: {lost:?}");
+        assert!(
+            lost.is_empty(),
+            "round {round}: acknowledged and not in the log: {lost:?}"
+        );
 
         let server = start(data);
         runtime.block_on(open_all(&server, credentials, &acknowledged.sealed));
@@ -191,7 +254,9 @@ async fn one_client(
     stop: &AtomicBool,
 ) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
-    let Ok(mut connection) = Connection::open(address).await else { return acknowledged };
+    let Ok(mut connection) = Connection::open(address).await else {
+        return acknowledged;
+    };
     let mut key: Option<String> = None;
     let mut request = Vec::new();
     for turn in 0.. {
@@ -199,21 +264,29 @@ async fn one_client(
             break;
         }
         let plaintext = format!("client {number} turn {turn}");
-        let encoded = base64(plaintext.as_bytes());
+        let encoded = BASE64.encode(&plaintext);
         let (operation, body) = match (&key, turn % 16) {
             (None, _) => ("CreateKey", json!({})),
             (Some(key), 7) => ("RotateKeyOnDemand", json!({ "KeyId": key })),
-            (Some(key), 11) => ("UpdateKeyDescription", json!({ "KeyId": key, "Description": plaintext })),
-            (Some(key), _) => {
-                ("Encrypt", json!({ "KeyId": key, "Plaintext": encoded, "EncryptionContext": { "client": number.to_string() } }))
-            }
+            (Some(key), 11) => (
+                "UpdateKeyDescription",
+                json!({ "KeyId": key, "Description": plaintext }),
+            ),
+            (Some(key), _) => (
+                "Encrypt",
+                json!({ "KeyId": key, "Plaintext": encoded, "EncryptionContext": { "client": number.to_string() } }),
+            ),
         };
         signer.request_now(&mut request, operation, body.to_string().as_bytes());
-        let Ok(answer) = connection.exchange(&request).await else { break };
+        let Ok(answer) = connection.exchange(&request).await else {
+            break;
+        };
         let body: Value = serde_json::from_slice(answer.body).unwrap_or_default();
         let refused = answer.status == 400 && body["__type"] == "LimitExceededException";
         assert!(answer.status == 200 || refused, "{operation}: {} {body}", answer.status);
-        acknowledged.requests.push(answer.header("x-amzn-requestid").expect("a request id").to_owned());
+        acknowledged
+            .requests
+            .push(answer.header("x-amzn-requestid").expect("a request id").to_owned());
         match operation {
             "CreateKey" => key = body["KeyMetadata"]["KeyId"].as_str().map(str::to_owned),
             "Encrypt" => {
@@ -234,7 +307,12 @@ async fn open_all(server: &BullaProcess, credentials: &Credentials, sealed: &[(S
     let mut request = Vec::new();
     for (ask, plaintext) in sealed {
         signer.request_now(&mut request, "Decrypt", ask.as_bytes());
-        let answer = connection.exchange(&request).await.expect("an answer").expect_ok().expect("it opens");
+        let answer = connection
+            .exchange(&request)
+            .await
+            .expect("an answer")
+            .expect_ok()
+            .expect("it opens");
         let body: Value = serde_json::from_slice(answer.body).expect("JSON");
         assert_eq!(body["Plaintext"].as_str(), Some(plaintext.as_str()));
     }
@@ -243,7 +321,12 @@ async fn open_all(server: &BullaProcess, credentials: &Credentials, sealed: &[(S
 fn build_shim(dir: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bulla-testkit/native/unsynced.c");
     let library = dir.join("unsynced.so");
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", "-o"])
+        .arg(&library)
+        .arg(source)
+        .arg("-ldl")
+        .status();
     assert!(built.expect("cc runs").success());
     library
 }
@@ -255,17 +338,4 @@ fn wait_for_line(child: &mut std::process::Child, text: &str) {
     let seen = lines.by_ref().any(|line| line.is_ok_and(|line| line.contains(text)));
     assert!(seen, "{text} was never said");
     std::thread::spawn(move || lines.for_each(drop));
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = u32::from_be_bytes([0, chunk[0], chunk.get(1).copied().unwrap_or(0), chunk.get(2).copied().unwrap_or(0)]);
-        for at in 0..4 {
-            let symbol = ALPHABET[(word >> (18 - 6 * at) & 63) as usize] as char;
-            text.push(if at <= chunk.len() { symbol } else { '=' });
-        }
-    }
-    text
 }
