@@ -81,7 +81,7 @@ pub(crate) fn draw_credentials(random: &dyn Random) -> Result<NewCredentials, Se
     random.fill(&mut *secret).map_err(failed)?;
     let mut text = vec![0; 40];
     STANDARD
-        .encode_slice(&*secret, &mut text)
+        .encode_slice(*secret, &mut text)
         .map_err(|_| ServiceError::Internal("30 bytes are 40 characters"))?;
     Ok(NewCredentials {
         access_key_id,

@@ -50,7 +50,7 @@ async fn run(core: Weak<Core>, sweep: bool) {
         }
         core.flush_authentication_failures().await;
         // The first sweep is soon after the start, for what became due while nothing ran.
-        if sweep && periods % SWEEP_EVERY == 0 {
+        if sweep && periods.is_multiple_of(SWEEP_EVERY) {
             let service = Service { core };
             if let Err(error) = service.sweep().await {
                 tracing::error!(

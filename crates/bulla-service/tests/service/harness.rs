@@ -96,7 +96,7 @@ impl Harness {
     pub(crate) async fn open(&self, store: &MemoryStore, seed: u64) -> Result<Service, OpenError> {
         Service::open(
             Arc::new(store.clone()),
-            &[self.root.clone()],
+            std::slice::from_ref(&self.root),
             self.clock.clone(),
             random(seed),
             settings(),

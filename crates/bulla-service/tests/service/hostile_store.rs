@@ -7,6 +7,9 @@ use bulla_store::{Row, Table};
 use crate::harness::*;
 use crate::memory_store::{Data, MemoryStore};
 
+type RowEdit<'a> = &'a dyn Fn(&mut Row);
+type DataEdit = fn(&mut Data);
+
 /// A service whose every table has a row that is used by `probe`, and one more of the same kind.
 struct Target {
     h: Harness,
@@ -88,7 +91,7 @@ impl Target {
             Err(OpenError::TamperedHead(_) | OpenError::Root(_) | OpenError::WrongRoot { .. }) => {
                 return Err("open".to_owned());
             }
-            Err(other) => panic!("{other:?}"),
+            Err(other) => return Err(format!("unexpected: {other:?}")),
         };
         let named = |error: ServiceError| match error {
             ServiceError::Tampered { table, id } => {
@@ -116,7 +119,7 @@ impl Target {
         match service.decrypt(&ann, decrypt_request(&self.blob)).await {
             Err(ServiceError::Disabled(_)) => Ok(()),
             Err(error) => Err(named(error)),
-            Ok(_) => panic!("a disabled key decrypted"),
+            Ok(_) => Err("a disabled key decrypted".to_owned()),
         }
     }
 }
@@ -136,7 +139,7 @@ async fn every_edited_row_is_named() {
     let target = Target::new().await;
     for key in target.rows() {
         let name = format!("{}/{}", key.0.name(), key.1);
-        let edits: [(&str, &dyn Fn(&mut Row)); 6] = [
+        let edits: [(&str, RowEdit<'_>); 6] = [
             ("body", &|row| {
                 let body = String::from_utf8(row.body.clone()).expect("JSON");
                 row.body = body.replacen("\"version\":1", "\"version\": 1", 1).into_bytes();
@@ -348,7 +351,7 @@ async fn a_wrapped_secret_does_not_open_in_another_row() {
 #[tokio::test]
 async fn a_head_or_checkpoint_that_was_edited_is_refused() {
     let target = Target::new().await;
-    let edits: [(&str, fn(&mut Data)); 6] = [
+    let edits: [(&str, DataEdit); 6] = [
         ("size", |data| data.head.as_mut().expect("a head").size += 1),
         ("revision", |data| {
             data.head.as_mut().expect("a head").metadata_revision -= 1
