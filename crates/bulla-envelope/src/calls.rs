@@ -33,7 +33,7 @@ impl Inner {
         key: &str,
         ask: impl Fn() -> Answer<'a, T>,
     ) -> Result<T, DataKeyError> {
-        let mut attempt = 1;
+        let mut tries = 1;
         loop {
             let Some(permit) = self.breaker.enter(Instant::now()) else {
                 count(&self.counters.provider_skipped);
@@ -41,7 +41,7 @@ impl Inner {
                 return Err(DataKeyError::Provider(Arc::new(error)));
             };
             count(&self.counters.provider_calls);
-            let error = match self.attempt(operation, key, ask()).await {
+            let error = match attempt(self.settings.call_timeout, operation, key, ask()).await {
                 Ok(answer) => {
                     permit.answered();
                     return Ok(answer);
@@ -54,34 +54,21 @@ impl Inner {
                 return Err(DataKeyError::Provider(Arc::new(error)));
             }
             permit.failed(Instant::now());
-            tracing::debug!(operation, key, attempt, kind = %error.kind, "provider call failed");
-            if attempt >= self.settings.attempts {
+            tracing::debug!(operation, key, tries, kind = %error.kind, "provider call failed");
+            if tries >= self.settings.attempts {
                 return Err(DataKeyError::Provider(Arc::new(error)));
             }
-            sleep(self.wait_after(attempt)).await;
-            attempt += 1;
+            sleep(self.wait_after(tries)).await;
+            tries += 1;
         }
     }
 
-    /// Asks once, within the time of one attempt.
-    pub(crate) async fn attempt<T>(
-        &self,
-        operation: &'static str,
-        key: &str,
-        answer: Answer<'_, T>,
-    ) -> Result<T, KmsError> {
-        let limit = self.settings.call_timeout;
-        timeout(limit, answer).await.unwrap_or_else(|_| {
-            Err(KmsError::new(KmsErrorKind::Unavailable, operation, key).with_source(NoAnswer(limit)))
-        })
-    }
-
     /// Full jitter: anything between nothing and the doubling bound, so that those who failed together don't come back together.
-    fn wait_after(&self, attempt: u32) -> Duration {
+    fn wait_after(&self, tries: u32) -> Duration {
         let bound = self
             .settings
             .retry_base
-            .saturating_mul(1 << (attempt - 1).min(16))
+            .saturating_mul(1 << (tries - 1).min(16))
             .min(LONGEST_WAIT);
         bound.mul_f64(self.random_fraction())
     }
@@ -94,4 +81,15 @@ impl Inner {
             Err(_) => 1.0,
         }
     }
+}
+
+/// Asks once, for at most `limit`.
+pub(crate) async fn attempt<T>(
+    limit: Duration,
+    operation: &'static str,
+    key: &str,
+    answer: Answer<'_, T>,
+) -> Result<T, KmsError> {
+    let no_answer = |_| Err(KmsError::new(KmsErrorKind::Unavailable, operation, key).with_source(NoAnswer(limit)));
+    timeout(limit, answer).await.unwrap_or_else(no_answer)
 }

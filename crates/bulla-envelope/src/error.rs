@@ -7,12 +7,15 @@ use bulla_kms::{KmsError, KmsErrorKind};
 use crate::AccessLogError;
 
 /// A value was not sealed; nothing was stored or returned.
+///
+/// Its one-byte causes are boxed: beside the tag they would shift a successful result off its alignment, and each move of a record
+/// then costs a stalled load.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
     /// The context holds keys under `bulla:`, or is too long with the Sealer's own pairs.
     #[error("the context is refused")]
-    Context(#[source] ContextError),
+    Context(#[source] Box<ContextError>),
     /// The value is longer than a record, or than one data key may seal.
     #[error("a value of {size_bytes} bytes is longer than the limit")]
     TooLong {
@@ -21,17 +24,29 @@ pub enum SealError {
     },
     /// The record could not be made: the binding is too long, or there is no randomness.
     #[error("the record could not be made")]
-    Record(#[source] bulla_crypto::SealError),
+    Record(#[source] Box<bulla_crypto::SealError>),
     /// There is no data key.
     #[error(transparent)]
     DataKey(#[from] DataKeyError),
+}
+
+impl From<ContextError> for SealError {
+    fn from(error: ContextError) -> Self {
+        Self::Context(Box::new(error))
+    }
+}
+
+impl From<ContextError> for OpenError {
+    fn from(error: ContextError) -> Self {
+        Self::Context(Box::new(error))
+    }
 }
 
 impl SealError {
     pub(crate) fn from_record(error: bulla_crypto::SealError, size_bytes: usize) -> Self {
         match error {
             bulla_crypto::SealError::TooLong => Self::TooLong { size_bytes },
-            error => Self::Record(error),
+            error => Self::Record(Box::new(error)),
         }
     }
 }
@@ -45,7 +60,7 @@ pub enum OpenError {
     Format(#[source] FormatError),
     /// The context holds keys under `bulla:`, or is too long with the Sealer's own pairs.
     #[error("the context is refused")]
-    Context(#[source] ContextError),
+    Context(#[source] Box<ContextError>),
     /// The record names a key outside the key ring; the provider was not asked.
     #[error("the record is sealed under {key}, which is not in the key ring")]
     KeyNotAccepted {

@@ -7,11 +7,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bulla_kms::{KeyDescription, KeyState, KmsError, KmsErrorKind};
+use bulla_kms::{KeyDescription, KeyProvider, KeyState, KmsError, KmsErrorKind};
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use crate::calls::attempt;
 use crate::current::Current;
 use crate::sealer::Inner;
 use crate::stats::count;
@@ -196,7 +197,8 @@ async fn run_poller(inner: Weak<Inner>, interval: Duration, mut closing: watch::
             let keys = inner.keys_in_use();
             inner.keepers().seen.retain(|key, _| keys.contains(key));
             for key in keys {
-                polls.spawn(poll(Arc::downgrade(&inner), key));
+                count(&inner.counters.provider_polls);
+                polls.spawn(poll(Arc::clone(&inner.provider), inner.settings.call_timeout, key));
             }
         }
         loop {
@@ -216,14 +218,12 @@ async fn run_poller(inner: Weak<Inner>, interval: Duration, mut closing: watch::
     }
 }
 
-/// Asks for one key's state, once: the next poll is the retry.
-async fn poll(inner: Weak<Inner>, key: String) -> (String, Result<KeyDescription, KmsError>) {
-    let gone = || KmsError::new(KmsErrorKind::Unavailable, "describe", key.clone());
-    let Some(inner) = inner.upgrade() else {
-        let error = gone();
-        return (key, Err(error));
-    };
-    count(&inner.counters.provider_polls);
-    let answer = inner.attempt("describe", &key, inner.provider.describe(&key)).await;
+/// Asks for one key's state, once: the next poll is the retry. Holds the provider and not the Sealer, whose end ends the poll.
+async fn poll(
+    provider: Arc<dyn KeyProvider>,
+    limit: Duration,
+    key: String,
+) -> (String, Result<KeyDescription, KmsError>) {
+    let answer = attempt(limit, "describe", &key, provider.describe(&key)).await;
     (key, answer)
 }

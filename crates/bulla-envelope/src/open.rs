@@ -42,10 +42,7 @@ impl Sealer {
             Ok(record) => record,
             Err(error) => return Some(Err(OpenError::Format(error))),
         };
-        match self.inner.open_cached(&record, context, binding)? {
-            Ok(plaintext) => Some(Ok(plaintext)),
-            Err(bulla_crypto::OpenError { .. }) => Some(Err(OpenError::Refused)),
-        }
+        self.inner.open_cached(&record, context, binding)
     }
 
     /// Opens the text form.
@@ -69,21 +66,19 @@ impl Sealer {
 
 impl Inner {
     /// Opens with a key from the shelf. What is there was accepted by the key ring when it came.
-    ///
-    /// Errors keep the small type of the record layer here: moving the large one about cost more than the lookup did.
     #[inline]
     fn open_cached(
         &self,
         record: &Record<'_>,
         caller: &Context,
         binding: &[u8],
-    ) -> Option<Result<SecretBytes, bulla_crypto::OpenError>> {
+    ) -> Option<Result<SecretBytes, OpenError>> {
         let open = |unwrapped: &Arc<Unwrapped>| {
             if Instant::now() >= unwrapped.end {
                 return None;
             }
             self.lanes.count(|tally| &tally.open_hits);
-            Some(unwrapped.open(record, binding))
+            Some(unwrapped.open(record, binding).map_err(|_| OpenError::Refused))
         };
         let hash = hash_of(record.commitment());
         self.opening
@@ -102,7 +97,7 @@ impl Inner {
         let cached = self.open_cached(&record, caller, binding);
         let cache_hit = cached.is_some();
         let opened = match cached {
-            Some(opened) => opened.map_err(|_| OpenError::Refused),
+            Some(opened) => opened,
             None => self.open_missed(&record, caller, binding).await,
         };
         match self.access.per_open() {
@@ -117,7 +112,7 @@ impl Inner {
         caller: &Context,
         binding: &[u8],
     ) -> Result<SecretBytes, OpenError> {
-        let context = self.bind(caller).map_err(OpenError::Context)?;
+        let context = self.bind(caller)?;
         self.check_key_ring(record.key()).await?;
         self.lanes.count(|tally| &tally.open_misses);
         self.obtain_unwrapped(record, caller, &context)
@@ -245,7 +240,7 @@ impl Inner {
         let access = Access {
             operation: AccessOperation::Open,
             key: record.key().to_owned(),
-            context: self.bind(caller).map_err(OpenError::Context)?,
+            context: self.bind(caller)?,
             binding: binding.to_vec(),
             cache_hit,
             refused,

@@ -17,7 +17,7 @@ impl Sealer {
     pub async fn rewrap(&self, record: &[u8], context: &Context) -> Result<Vec<u8>, RewrapError> {
         let inner = &self.inner;
         let record = Record::parse(record).map_err(OpenError::Format)?;
-        let context = inner.bind(context).map_err(OpenError::Context)?;
+        let context = inner.bind(context).map_err(OpenError::from)?;
         inner.check_key_ring(record.key()).await?;
         let data_key = inner
             .unwrap_data_key(record.key(), record.wrapped_key(), &context)

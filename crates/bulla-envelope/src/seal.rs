@@ -100,14 +100,11 @@ impl Inner {
             return Err(SealError::TooLong { size_bytes });
         }
         let refused = |error| SealError::from_record(error, size_bytes);
-        let context = self.bind(caller).map_err(SealError::Context)?;
+        let context = self.bind(caller)?;
         self.lanes.count(|tally| &tally.seal_misses);
         if self.settings.max_age.is_zero() {
             let current = self.generate(caller, &context).await?;
-            let nonce = self
-                .lanes
-                .draw_nonce()
-                .map_err(|error| SealError::Record(error.into()))?;
+            let nonce = self.lanes.draw_nonce().map_err(|error| refused(error.into()))?;
             return current.seal_with(nonce, binding, plaintext).map_err(refused);
         }
         loop {

@@ -21,7 +21,8 @@ use crate::{AccessRecord, BuildError, KeyRing, SealerBuilder, Settings, Stats};
 /// Seals values into records, and opens them, under data keys that a provider wraps.
 ///
 /// A clone is the same Sealer: it shares caches and limits. `async` methods need a Tokio runtime with time; where the data key is in
-/// the cache they are done at the first poll. Dropping the last clone ends the tasks in the background and wipes the keys.
+/// the cache they are done at the first poll. Dropping the last clone ends the tasks in the background and wipes the keys; a fetch that
+/// is under way ends first.
 #[derive(Clone)]
 pub struct Sealer {
     pub(crate) inner: Arc<Inner>,

@@ -62,7 +62,7 @@ impl<E> Shelf<E> {
     }
 
     /// Finds the entry of this hash that `is` the one, and uses it while it is borrowed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with<R>(
         &self,
         hash: u64,

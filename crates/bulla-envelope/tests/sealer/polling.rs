@@ -76,3 +76,15 @@ async fn a_sealer_that_holds_nothing_polls_nothing() {
     pass(seconds(300)).await;
     assert_eq!(sealer.stats().provider_polls, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_sealer_ends_a_poll_that_hangs() {
+    let provider = FaultyProvider::in_memory();
+    let sealer = warm(&provider).await;
+    provider.set_hanging(true);
+    pass(seconds(31)).await;
+    assert_eq!(provider.calls().in_flight, 1);
+    drop(sealer);
+    settle().await;
+    assert_eq!(provider.calls().in_flight, 0);
+}
