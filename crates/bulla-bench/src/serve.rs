@@ -26,7 +26,7 @@ pub(crate) fn run(quick: bool, wanted: &dyn Fn(&str) -> bool, emit: &mut dyn FnM
         .map(|operation| format!("serve/{operation}"))
         .collect();
     if names.iter().any(|name| wanted(name)) {
-        let service = Service::start(&[])?;
+        let service = Service::start()?;
         let sync_ms = bare_sync_p50_ms(service.dir.path())?;
         let time = Duration::from_millis(if quick { 1_000 } else { 5_000 });
         for operation in operations {
@@ -80,7 +80,7 @@ fn operation_figures(
 /// 100,000 keys in use: memory of the process when each has sealed something, and the time until a restarted service is ready.
 fn hundred_thousand_keys(quick: bool, emit: &mut dyn FnMut(Figure)) -> Result<()> {
     let keys = if quick { 5_000 } else { 100_000 };
-    let service = Service::start(&[])?;
+    let service = Service::start()?;
     let empty_mb = service.resident_mb()?;
     let mut signer = service.signer();
     let address = service.address;
@@ -155,7 +155,7 @@ struct Service {
 }
 
 impl Service {
-    fn start(arguments: &[&str]) -> Result<Self> {
+    fn start() -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bulla-bench").tempdir_in(scratch())?;
         let data = data_dir(dir.path());
         let printed = BullaCommand::new(program()?)
@@ -171,7 +171,8 @@ impl Service {
                 .context("bulla init prints credentials")
         };
         let (access_key_id, secret_access_key) = (text("AccessKeyId")?, text("SecretAccessKey")?);
-        let process = BullaProcess::start(&BullaProcess::production_command(program()?, &data).args(arguments))?;
+        let process =
+            BullaProcess::start(&BullaProcess::production_command(program()?, &data).args(["--worker-threads", "1"]))?;
         pin(process.id(), 0)?;
         pin(std::process::id(), 1)?;
         let address = process.address().parse()?;
