@@ -26,6 +26,21 @@ impl FailureCounts {
         *failures.reasons.entry(kind).or_default() += 1;
     }
 
+    /// Counts again what could not be written down.
+    fn put_back(&self, earlier: AuthenticationFailures) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *counts {
+            Some(failures) => {
+                failures.first_time = failures.first_time.min(earlier.first_time);
+                failures.last_time = failures.last_time.max(earlier.last_time);
+                for (reason, count) in earlier.reasons {
+                    *failures.reasons.entry(reason).or_default() += count;
+                }
+            }
+            none => *none = Some(earlier),
+        }
+    }
+
     fn take(&self) -> Option<AuthenticationFailures> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -39,8 +54,9 @@ impl Core {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 count = failures.count(),
-                "authentication failures were not recorded"
+                "authentication failures were not recorded; they are kept for the next time"
             );
+            self.failures.put_back(failures);
         }
     }
 

@@ -69,10 +69,13 @@ impl Service {
     /// The service does so by itself every fifteen minutes; a key past its deletion date is refused at once, without this. Any number
     /// of nodes may sweep at once.
     ///
+    /// A key that can't be rotated or deleted keeps no other from it.
+    ///
     /// # Errors
-    /// `Store`, `Tampered`; what was done before stays done.
+    /// `Store`, `Tampered`: the first of them; what could be done is done.
     pub async fn sweep(&self) -> Result<Sweep, ServiceError> {
         let mut sweep = Sweep::default();
+        let mut failed = None;
         let mut after: Option<Arc<str>> = None;
         loop {
             let page = self
@@ -95,24 +98,27 @@ impl Service {
                     user_agent: KMS.into(),
                 };
                 let key_id = key.arn.to_string();
-                if key.is_gone(now) {
-                    sweep.deleted += u32::from(
-                        self.core
-                            .run(
-                                &call,
-                                &DeleteKey {
-                                    key_id: key_id.clone(),
-                                    row: key.row.id.clone(),
-                                },
-                            )
-                            .await?,
-                    );
+                let (done, outcome) = if key.is_gone(now) {
+                    let row = key.row.id.clone();
+                    let deleted = self.core.run(&call, &DeleteKey { key_id, row }).await;
+                    (&mut sweep.deleted, deleted)
                 } else if is_due(&key.body, now) {
-                    sweep.rotated += u32::from(self.core.run(&call, &RotateKey { key_id }).await?);
+                    (&mut sweep.rotated, self.core.run(&call, &RotateKey { key_id }).await)
+                } else {
+                    continue;
+                };
+                match outcome {
+                    Ok(did) => *done += u32::from(did),
+                    // Another node was faster.
+                    Err(ServiceError::NotFound(_)) => {}
+                    Err(error @ (ServiceError::Store(_) | ServiceError::ShuttingDown)) => return Err(error),
+                    Err(error) => {
+                        failed.get_or_insert(error);
+                    }
                 }
             }
             if !full {
-                return Ok(sweep);
+                return failed.map_or(Ok(sweep), Err);
             }
         }
     }

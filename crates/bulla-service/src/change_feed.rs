@@ -10,8 +10,8 @@ const PAGE: u32 = 5_000;
 /// Why a change feed is not believed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FeedError {
-    #[error("changes are missing, doubled or forged")]
-    Tampered,
+    #[error("the change feed was tampered with at revision {revision}")]
+    Tampered { revision: u64 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -24,15 +24,30 @@ pub(crate) enum Source<'a> {
 
 /// Reads all changes after `after` up to exactly `until`, verified, contiguous and complete.
 pub(crate) async fn read(
-    mut source: Source<'_>,
+    source: Source<'_>,
     store_key: &StoreKey,
     after: u64,
     until: u64,
 ) -> Result<Vec<Change>, FeedError> {
     let mut changes: Vec<Change> = Vec::new();
+    walk(source, store_key, after, until, &mut |mut page| {
+        changes.append(&mut page)
+    })
+    .await?;
+    Ok(changes)
+}
+
+/// Walks the same changes a page at a time, so that a long feed is never in memory as a whole.
+pub(crate) async fn walk(
+    mut source: Source<'_>,
+    store_key: &StoreKey,
+    after: u64,
+    until: u64,
+    see: &mut (dyn FnMut(Vec<Change>) + Send),
+) -> Result<(), FeedError> {
     let mut revision = after;
     while revision < until {
-        let page = match &mut source {
+        let mut page = match &mut source {
             Source::Store(store) => store.changes(revision, PAGE).await?,
             Source::Transaction(transaction) => transaction.changes(revision, PAGE).await?,
         };
@@ -55,16 +70,16 @@ pub(crate) async fn read(
                     && store_key.change_is_genuine(change)
             });
             if !whole {
-                return Err(FeedError::Tampered);
+                return Err(FeedError::Tampered { revision: revision + 1 });
             }
             revision += 1;
             rest = others;
         }
         if revision == before {
-            return Err(FeedError::Tampered);
+            return Err(FeedError::Tampered { revision: revision + 1 });
         }
-        let consumed = page.len() - rest.len();
-        changes.extend(page.into_iter().take(consumed));
+        page.truncate(page.len() - rest.len());
+        see(page);
     }
-    Ok(changes)
+    Ok(())
 }

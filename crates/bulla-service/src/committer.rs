@@ -57,6 +57,8 @@ pub(crate) enum CommitError {
 #[derive(Debug)]
 pub(crate) enum Message {
     Commit(CommitRequest),
+    /// See whether a commit would be possible: take the lock, catch up, believe the head.
+    Check(oneshot::Sender<Result<(), ServiceError>>),
     /// Take nothing more, answer all who wait, stop.
     Shutdown,
 }
@@ -101,14 +103,22 @@ impl Committer {
         let mut messages = Vec::with_capacity(batch_size);
         while queue.recv_many(&mut messages, batch_size).await > 0 {
             let mut requests = Vec::with_capacity(messages.len());
+            let mut checks = Vec::new();
             for message in messages.drain(..) {
                 match message {
                     Message::Commit(request) => requests.push(request),
+                    Message::Check(answer) => checks.push(answer),
                     Message::Shutdown => queue.close(),
                 }
             }
             if !requests.is_empty() {
                 self.commit(requests).await;
+            }
+            if !checks.is_empty() {
+                let outcome = self.check().await;
+                for answer in checks {
+                    let _ = answer.send(outcome.clone());
+                }
             }
         }
     }
@@ -143,6 +153,11 @@ impl Committer {
                 batch.answer(&Err(error), metrics);
             }
         }
+    }
+
+    async fn check(&mut self) -> Result<(), ServiceError> {
+        let mut transaction = self.rows.store.begin().await?;
+        self.catch_up(transaction.as_mut()).await
     }
 
     /// Nothing of this node's state moves unless the store said that it committed.
@@ -203,7 +218,7 @@ impl Committer {
         )
         .await
         .map_err(|error| match error {
-            FeedError::Tampered => tampered_head("changes are missing or forged"),
+            FeedError::Tampered { .. } => tampered_head("changes are missing or forged"),
             FeedError::Store(error) => error.into(),
         })?;
         // Other nodes' commits are durable, whatever becomes of this transaction.

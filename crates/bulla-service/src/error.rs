@@ -128,7 +128,7 @@ impl ServiceError {
     pub fn is_internal(&self) -> bool {
         matches!(
             self,
-            Self::Tampered { .. } | Self::Store(_) | Self::ShuttingDown | Self::Internal(_)
+            Self::Tampered { .. } | Self::Store(_) | Self::Root(_) | Self::ShuttingDown | Self::Internal(_)
         )
     }
 
@@ -183,7 +183,13 @@ pub enum OpenError {
         /// The row's primary key.
         id: String,
     },
-    /// The head, its checkpoint or the change feed is not what the service wrote.
+    /// The change feed has a gap, a surplus or a change that is not what the service wrote.
+    #[error("the change feed was tampered with at revision {revision}")]
+    TamperedChanges {
+        /// The first revision that is not as it was written.
+        revision: u64,
+    },
+    /// The head or its checkpoint is not what the service wrote.
     #[error("the audit head was tampered with: {0}")]
     TamperedHead(&'static str),
     /// The store failed.

@@ -28,6 +28,7 @@ mod rows;
 mod runner;
 mod service;
 mod settings;
+mod verification;
 
 pub use administration::{
     AccessKeyDescription, CreateAccessKeyResponse, CreatePrincipalResponse, NewCredentials, PrincipalDescription,
@@ -41,3 +42,4 @@ pub use metrics::{Histogram, Metrics};
 pub use operations::*;
 pub use service::Service;
 pub use settings::{InitialiseSettings, Initialised, Mode, Root, Settings};
+pub use verification::{ForgedRow, Forgery, Verified};

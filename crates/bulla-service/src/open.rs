@@ -50,13 +50,18 @@ impl Service {
             .map_err(|_| OpenError::tampered(Table::StoreKeys, &store_key_id))?;
         let rows = Arc::new(Rows::new(store.clone(), store_key, settings.cache_entries));
 
-        let changes = change_feed::read(Source::Store(&*store), &rows.store_key, 0, head.metadata_revision).await;
-        let changes = changes.map_err(|error| match error {
-            FeedError::Tampered => OpenError::TamperedHead("changes are missing, doubled or forged"),
+        change_feed::walk(
+            Source::Store(&*store),
+            &rows.store_key,
+            0,
+            head.metadata_revision,
+            &mut |page| rows.apply(&page, page.last().map_or(0, |change| change.revision)),
+        )
+        .await
+        .map_err(|error| match error {
+            FeedError::Tampered { revision } => OpenError::TamperedChanges { revision },
             FeedError::Store(error) => OpenError::Store(error),
         })?;
-        rows.apply(&changes, head.metadata_revision);
-        drop(changes);
 
         for (table, id, lookup) in [
             (Table::Settings, SETTINGS_ROW, &settings_row),

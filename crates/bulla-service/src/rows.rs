@@ -12,7 +12,7 @@ use crate::entry::Entry;
 use crate::keyring::StoreKey;
 use crate::metrics::count;
 use crate::row_ids::{RowKey, RowKeyRef};
-use crate::{Metrics, ServiceError};
+use crate::{Forgery, Metrics, ServiceError};
 
 /// Rows, verified and cached.
 ///
@@ -52,19 +52,28 @@ impl Newest {
         self.by_row.insert(slot, value);
     }
 
-    /// Whether what a lookup shows is at least as new as what is known.
-    fn permits(&self, table: Table, id: &str, shown: Option<&Change>) -> bool {
-        let known = self.by_row.get(&self.slot(table, id)).copied();
-        match (known, shown) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(known), Some(change)) => {
-                let shown = change.revision << 1 | u64::from(change.kind == ChangeKind::Delete);
-                shown == known || change.revision > known >> 1
-            }
-        }
+    /// The revision that is known of a row, where what a lookup shows is older than that.
+    fn newer_than(&self, table: Table, id: &str, shown: Option<&Change>) -> Option<u64> {
+        let known = self.by_row.get(&self.slot(table, id)).copied()?;
+        let as_new = shown.is_some_and(|change| {
+            let shown = change.revision << 1 | u64::from(change.kind == ChangeKind::Delete);
+            shown == known || change.revision > known >> 1
+        });
+        (!as_new).then_some(known >> 1)
     }
 }
+
+/// Why what a lookup shows is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// The row was changed after it was looked up: it is to be looked up again.
+    Overtaken,
+    /// It is not what the service wrote.
+    Tampered(Forgery),
+}
+
+/// How often a row is looked up again because it keeps changing meanwhile.
+const LOOKUPS: u32 = 16;
 
 impl Rows {
     pub(crate) fn new(store: Arc<dyn Store>, store_key: StoreKey, cache_entries: usize) -> Self {
@@ -109,18 +118,24 @@ impl Rows {
     /// Reads a row from the store, verifies it, and keeps it unless a change came in between.
     pub(crate) async fn load(&self, table: Table, id: &str) -> Result<Option<Entry>, ServiceError> {
         count(&self.metrics.cache_misses);
-        let synced = self.synced();
-        let lookup = self.store.lookup(table, id).await?;
-        let Some(row) = self.verify(table, id, &lookup)? else {
-            return Ok(None);
-        };
-        let entry = Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?;
-        let newest = self.newest();
-        if self.synced() == synced {
-            self.cache.insert(entry.row().clone(), entry.clone());
+        for _ in 0..LOOKUPS {
+            let synced = self.synced();
+            let lookup = self.store.lookup(table, id).await?;
+            let row = match self.judge(table, id, &lookup, synced) {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(None),
+                Err(Doubt::Overtaken) => continue,
+                Err(Doubt::Tampered(_)) => return Err(self.tampered(table, id)),
+            };
+            let entry = Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?;
+            let newest = self.newest();
+            if self.synced() == synced {
+                self.cache.insert(entry.row().clone(), entry.clone());
+            }
+            drop(newest);
+            return Ok(Some(entry));
         }
-        drop(newest);
-        Ok(Some(entry))
+        Err(ServiceError::Throttled)
     }
 
     /// Lists rows, each verified and decoded, none of them cached.
@@ -131,39 +146,63 @@ impl Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Entry>, ServiceError> {
+        let synced = self.synced();
         let lookups = self.store.list(table, filter, after, limit).await?;
         let mut entries = Vec::with_capacity(lookups.len());
         for lookup in &lookups {
             let id = lookup.row.as_ref().map_or("", |row| &row.id);
-            if let Some(row) = self.verify(table, id, lookup)? {
-                entries.push(Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?);
+            match self.judge(table, id, lookup, synced) {
+                Ok(Some(row)) => {
+                    entries.push(Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?);
+                }
+                Ok(None) => {}
+                Err(Doubt::Overtaken) => entries.extend(self.load(table, id).await?),
+                Err(Doubt::Tampered(_)) => return Err(self.tampered(table, id)),
             }
         }
         Ok(entries)
     }
 
-    /// Believes a row only if its MAC verifies and its newest change says `put` at its revision, and a missing row only if its newest
-    /// change says `delete` or there never was one.
+    /// Believes what was looked up while nothing was applied, as [`judge`](Self::judge) does.
     pub(crate) fn verify<'a>(
         &self,
         table: Table,
         id: &str,
         lookup: &'a Lookup,
     ) -> Result<Option<&'a Row>, ServiceError> {
+        self.judge(table, id, lookup, u64::MAX)
+            .map_err(|_| self.tampered(table, id))
+    }
+
+    /// Believes a row only if its MAC verifies and its newest change says `put` at its revision, and a missing row only if its newest
+    /// change says `delete` or there never was one.
+    ///
+    /// `synced` is the revision that was synced before the row was looked up: what is known since says nothing against it.
+    pub(crate) fn judge<'a>(
+        &self,
+        table: Table,
+        id: &str,
+        lookup: &'a Lookup,
+        synced: u64,
+    ) -> Result<Option<&'a Row>, Doubt> {
         let change = lookup.newest_change.as_ref();
         let genuine_change = change
             .is_none_or(|change| change.table == table && change.id == id && self.store_key.change_is_genuine(change));
-        if !genuine_change || !self.newest().permits(table, id, change) {
-            return Err(self.tampered(table, id));
+        if !genuine_change {
+            return Err(Doubt::Tampered(Forgery::Change));
+        }
+        match self.newest().newer_than(table, id, change) {
+            Some(known) if known > synced => return Err(Doubt::Overtaken),
+            Some(_) => return Err(Doubt::Tampered(Forgery::Older)),
+            None => {}
         }
         match (&lookup.row, change.map(|change| (change.kind, change.revision))) {
             (None, None | Some((ChangeKind::Delete, _))) => Ok(None),
-            (Some(row), Some((ChangeKind::Put, revision)))
-                if row.id == id && row.revision == revision && self.store_key.row_is_genuine(table, row) =>
-            {
-                Ok(Some(row))
+            (Some(row), _) if row.id != id || !self.store_key.row_is_genuine(table, row) => {
+                Err(Doubt::Tampered(Forgery::Row))
             }
-            _ => Err(self.tampered(table, id)),
+            (Some(row), Some((ChangeKind::Put, revision))) if row.revision == revision => Ok(Some(row)),
+            _ => Err(Doubt::Tampered(Forgery::Change)),
         }
     }
 

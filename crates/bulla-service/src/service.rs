@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bulla_crypto::{Random, SecretBytes};
 use bulla_model::{AccountId, Clock};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::authentication_failures::FailureCounts;
 use crate::committer::Message;
@@ -59,15 +59,29 @@ impl Service {
         self.core.failures.count(kind, self.core.clock.now());
     }
 
-    /// Shows that an operation could be served now: the store can be written, the committer runs.
+    /// Writes down the authentication failures that were counted since the last time, as happens by itself once a minute.
+    ///
+    /// Never fails: what can't be written down now is kept for the next time.
+    pub async fn flush_authentication_failures(&self) {
+        self.core.flush_authentication_failures().await;
+    }
+
+    /// Shows that an operation could be served now: the store can be written, the committer runs, the head is believed.
     ///
     /// # Errors
-    /// `Store`, `ShuttingDown`.
+    /// `Store`, `Tampered`, `ShuttingDown`.
     pub async fn ready(&self) -> Result<(), ServiceError> {
         if self.core.queue.is_closed() {
             return Err(ServiceError::ShuttingDown);
         }
-        Ok(self.core.rows.store.probe().await?)
+        self.core.rows.store.probe().await?;
+        let (answer, outcome) = oneshot::channel();
+        match self.core.queue.try_send(Message::Check(answer)) {
+            Ok(()) => outcome.await.unwrap_or(Err(ServiceError::ShuttingDown)),
+            // Busy is not broken.
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ServiceError::ShuttingDown),
+        }
     }
 
     /// Answers all who wait, then stops; later calls are answered `ShuttingDown`.
@@ -113,20 +127,24 @@ impl Core {
         if access_key_id.len() != 20 || !access_key_id.bytes().all(legal) {
             return Ok(None);
         }
-        let Some(Entry::AccessKey(access_key)) = self.entry(Table::AccessKeys, access_key_id).await? else {
-            return Ok(None);
-        };
-        let principal = self
-            .entry(Table::Principals, access_key.credential.principal.as_str())
-            .await?;
-        let Some(Entry::Principal(principal)) = principal else {
-            return Ok(None);
-        };
-        Ok((access_key.enabled && principal.body.enabled).then(|| access_key.credential.clone()))
+        // Who is refused commits nothing, and a node learns at its commits what others changed: so no cache decides against anybody.
+        for cached in [true, false] {
+            let Some(Entry::AccessKey(access_key)) = self.entry(Table::AccessKeys, access_key_id, cached).await? else {
+                continue;
+            };
+            let principal = access_key.credential.principal.as_str();
+            let Some(Entry::Principal(principal)) = self.entry(Table::Principals, principal, cached).await? else {
+                continue;
+            };
+            if access_key.enabled && principal.body.enabled {
+                return Ok(Some(access_key.credential.clone()));
+            }
+        }
+        Ok(None)
     }
 
-    async fn entry(&self, table: bulla_store::Table, id: &str) -> Result<Option<Entry>, ServiceError> {
-        match self.rows.cached(table, id) {
+    async fn entry(&self, table: bulla_store::Table, id: &str, cached: bool) -> Result<Option<Entry>, ServiceError> {
+        match self.rows.cached(table, id).filter(|_| cached) {
             Some(entry) => Ok(Some(entry)),
             None => self.rows.load(table, id).await,
         }

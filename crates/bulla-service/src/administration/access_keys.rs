@@ -133,7 +133,7 @@ impl Operation for CreateAccessKey {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<CreateAccessKeyResponse, ServiceError> {
-        authorise_principal(decision, "bulla:CreateAccessKey", &self.principal).await?;
+        let principal = authorise_principal(decision, "bulla:CreateAccessKey", &self.principal).await?;
         if access_keys_of(decision, &self.principal).await?.len() >= LIMIT {
             return Err(ServiceError::LimitExceeded(format!(
                 "The user {} has {LIMIT} access keys already",
@@ -142,6 +142,9 @@ impl Operation for CreateAccessKey {
         }
         let credentials = draw_credentials(&*decision.core.random)?;
         put_access_key(decision, &self.principal, &credentials).await?;
+        // Written as it is: who counts or deletes this user's access keys at the same time decides again, so that none is overlooked.
+        let owner = decision.account().as_str();
+        decision.put(Table::Principals, self.principal.as_str(), owner, &principal.body);
         decision.response = members([("accessKeyId", credentials.access_key_id.as_str().into())]);
         Ok(CreateAccessKeyResponse {
             principal: self.principal.clone(),

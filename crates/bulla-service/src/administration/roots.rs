@@ -10,13 +10,19 @@ use crate::runner::{BULLA, Operation};
 use crate::{Call, Root, Service, ServiceError};
 
 impl Service {
-    /// Wraps the store key anew under exactly these roots: a rotated root, a new one in place of a lost one, a second one.
+    /// Wraps the store key anew under these roots: a rotated root, a new one in place of a lost one, a second one.
     ///
-    /// Roots that are not among them open the store no more. Existing copies of the database keep their old wraps.
+    /// Wraps under resolved roots that `keep` names stay as they are, for roots that are not at hand: recovery shares. Roots that are
+    /// in neither open the store no more. Existing copies of the database keep their old wraps.
     ///
     /// # Errors
     /// `AccessDenied`; `Root` where a root did not wrap; `Validation` without any root.
-    pub async fn replace_roots(&self, call: &Call, roots: &[Root]) -> Result<Vec<String>, ServiceError> {
+    pub async fn replace_roots(
+        &self,
+        call: &Call,
+        roots: &[Root],
+        keep: &[String],
+    ) -> Result<Vec<String>, ServiceError> {
         if roots.is_empty() {
             return Err(ServiceError::Validation(
                 "a store needs at least one root key".to_owned(),
@@ -26,7 +32,8 @@ impl Service {
         let wraps = wrap_store_key(roots, &self.core.origin, secret)
             .await
             .map_err(|error| ServiceError::Root(error.into()))?;
-        self.core.run(call, &ReplaceRoots { wraps }).await
+        let keep = keep.to_vec();
+        self.core.run(call, &ReplaceRoots { wraps, keep }).await
     }
 
     /// Names the resolved roots that wrap the store key.
@@ -40,6 +47,7 @@ impl Service {
 
 struct ReplaceRoots {
     wraps: Vec<RootWrap>,
+    keep: Vec<String>,
 }
 
 impl Operation for ReplaceRoots {
@@ -52,7 +60,7 @@ impl Operation for ReplaceRoots {
     };
 
     fn parameters(&self) -> Map<String, Value> {
-        members([("roots", names(&self.wraps).into())])
+        members([("roots", names(&self.wraps).into()), ("keep", self.keep.clone().into())])
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<String>, ServiceError> {
@@ -62,13 +70,20 @@ impl Operation for ReplaceRoots {
             .store_key(&id)
             .await?
             .ok_or(ServiceError::Internal("no store key"))?;
+        let mut wraps = self.wraps.clone();
+        for kept in &store_key.body.wraps {
+            if self.keep.contains(&kept.root) && wraps.iter().all(|wrap| wrap.root != kept.root) {
+                wraps.push(kept.clone());
+            }
+        }
+        let answer = names(&wraps);
         let body = StoreKeyBody {
-            wraps: self.wraps.clone(),
+            wraps,
             ..store_key.body.clone()
         };
         decision.response = members([("replaced", names(&store_key.body.wraps).into())]);
         decision.put(Table::StoreKeys, &id, "", &body);
-        Ok(names(&self.wraps))
+        Ok(answer)
     }
 }
 

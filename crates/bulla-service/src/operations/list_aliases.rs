@@ -77,10 +77,13 @@ impl Operation for ListAliasesRequest {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
         let limit = limits::page(self.limit, 50, 100)?;
-        let after = pages::place("aliases", self.marker.as_deref())?;
+        let after = match pages::place("aliases", self.marker.as_deref())? {
+            Some(last) => Some(last.parse::<AliasName>().map_err(|_| ServiceError::InvalidMarker)?),
+            None => None,
+        };
         let (account, region) = (decision.account(), decision.region());
         let prefix = format!("{}/", keys_owner(account, region));
-        let after = format!("{prefix}{}", after.unwrap_or_default());
+        let after = format!("{prefix}{}", after.as_ref().map_or("", AliasName::as_str));
         let key = match &self.key_id {
             Some(key_id) => {
                 let key = decision

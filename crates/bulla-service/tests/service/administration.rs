@@ -148,7 +148,7 @@ async fn only_administrators_administer() {
         denied
     );
     assert_eq!(
-        refusal(h.service.replace_roots(&ann, std::slice::from_ref(&h.root)).await).0,
+        refusal(h.service.replace_roots(&ann, std::slice::from_ref(&h.root), &[]).await).0,
         denied
     );
     // An auditor reads; a user does not.

@@ -88,7 +88,12 @@ impl Target {
         let service = match self.h.open(&store, 3).await {
             Ok(service) => service,
             Err(OpenError::Tampered { table, id }) => return Err(format!("{table}/{id}")),
-            Err(OpenError::TamperedHead(_) | OpenError::Root(_) | OpenError::WrongRoot { .. }) => {
+            Err(
+                OpenError::TamperedHead(_)
+                | OpenError::TamperedChanges { .. }
+                | OpenError::Root(_)
+                | OpenError::WrongRoot { .. },
+            ) => {
                 return Err("open".to_owned());
             }
             Err(other) => return Err(format!("unexpected: {other:?}")),

@@ -11,4 +11,6 @@ mod hostile_store;
 mod keys;
 mod memory_store;
 mod opening;
+mod races;
 mod rotation;
+mod verification;

@@ -55,6 +55,10 @@ pub(crate) struct MemoryStore {
     held: watch::Sender<bool>,
     /// How often this node's `begin` was called.
     pub(crate) begun: watch::Sender<u64>,
+    /// While true, what this node has read outside of a transaction does not reach it.
+    reads_held: watch::Sender<bool>,
+    /// How often this node read rows.
+    pub(crate) read: watch::Sender<u64>,
 }
 
 impl MemoryStore {
@@ -64,6 +68,8 @@ impl MemoryStore {
             fault: Arc::default(),
             held: watch::Sender::new(false),
             begun: watch::Sender::new(0),
+            reads_held: watch::Sender::new(false),
+            read: watch::Sender::new(0),
         }
     }
 
@@ -92,6 +98,37 @@ impl MemoryStore {
 
     pub(crate) fn hold(&self, held: bool) {
         self.held.send_replace(held);
+    }
+
+    pub(crate) fn hold_reads(&self, held: bool) {
+        self.reads_held.send_replace(held);
+    }
+
+    /// What was read is on its way.
+    async fn deliver<T>(&self, read: T) -> Result<T, StoreError> {
+        self.read.send_modify(|read| *read += 1);
+        let mut held = self.reads_held.subscribe();
+        held.wait_for(|held| !held).await.expect("the store holds the sender");
+        Ok(read)
+    }
+
+    fn page(&self, table: Table, filter: RowFilter<'_>, after: Option<&str>, limit: u32) -> Vec<Lookup> {
+        let data = self.edit();
+        let wanted = |row: &&Row| match filter {
+            RowFilter::All => true,
+            RowFilter::Owner(owner) => row.owner == owner,
+        };
+        data.rows
+            .iter()
+            .filter(|((of, id), _)| *of == table && after.is_none_or(|after| id.as_str() > after))
+            .map(|(_, row)| row)
+            .filter(wanted)
+            .take(limit as usize)
+            .map(|row| Lookup {
+                row: Some(row.clone()),
+                newest_change: data.newest_change(table, &row.id).cloned(),
+            })
+            .collect()
     }
 
     fn check(&self, step: Step) -> Result<(), StoreError> {
@@ -128,12 +165,14 @@ impl Store for MemoryStore {
 
     async fn lookup(&self, table: Table, id: &str) -> Result<Lookup, StoreError> {
         self.check(Step::Lookup)?;
-        let data = self.edit();
-        let row = data.rows.get(&(table, id.to_owned())).cloned();
-        Ok(Lookup {
-            row,
-            newest_change: data.newest_change(table, id).cloned(),
-        })
+        let lookup = {
+            let data = self.edit();
+            Lookup {
+                row: data.rows.get(&(table, id.to_owned())).cloned(),
+                newest_change: data.newest_change(table, id).cloned(),
+            }
+        };
+        self.deliver(lookup).await
     }
 
     async fn list(
@@ -143,23 +182,8 @@ impl Store for MemoryStore {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Lookup>, StoreError> {
-        let data = self.edit();
-        let wanted = |row: &&Row| match filter {
-            RowFilter::All => true,
-            RowFilter::Owner(owner) => row.owner == owner,
-        };
-        Ok(data
-            .rows
-            .iter()
-            .filter(|((of, id), _)| *of == table && after.is_none_or(|after| id.as_str() > after))
-            .map(|(_, row)| row)
-            .filter(wanted)
-            .take(limit as usize)
-            .map(|row| Lookup {
-                row: Some(row.clone()),
-                newest_change: data.newest_change(table, &row.id).cloned(),
-            })
-            .collect())
+        let page = self.page(table, filter, after, limit);
+        self.deliver(page).await
     }
 
     async fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, StoreError> {

@@ -132,7 +132,7 @@ async fn the_root_is_lost_and_recovery_brings_everything_back() {
         .expect("decrypts");
     assert_eq!(service.list_roots(&operator).await.expect("lists").len(), 2);
     service
-        .replace_roots(&operator, &[new.clone(), recovery.clone()])
+        .replace_roots(&operator, &[new.clone(), recovery.clone()], &[])
         .await
         .expect("replaces");
     service.shutdown().await;
