@@ -110,13 +110,21 @@ impl Bench {
         Ok(bench)
     }
 
+    /// The faster of the two ways to a fresh buffer: a copy that is encrypted in place while it is small, out of place from 64 KiB on.
     fn raw_seal(&self) -> Vec<u8> {
+        let nonce = Nonce::assume_unique_for_key(black_box(NONCE));
+        let aad = Aad::from(&self.raw_aad[..]);
+        if self.plaintext.len() >= LARGE_BYTES {
+            let mut out = vec![0; self.plaintext.len() + 16];
+            let (ciphertext, tag) = out.split_at_mut(self.plaintext.len());
+            self.raw_key
+                .seal_out_of_place_scatter(nonce, aad, &self.plaintext, ciphertext, &[], tag)
+                .expect("aws-lc seals");
+            return out;
+        }
         let mut out = Vec::with_capacity(self.plaintext.len() + 16);
         out.extend_from_slice(&self.plaintext);
-        let nonce = Nonce::assume_unique_for_key(black_box(NONCE));
-        let tag = self
-            .raw_key
-            .seal_in_place_separate_tag(nonce, Aad::from(&self.raw_aad[..]), &mut out);
+        let tag = self.raw_key.seal_in_place_separate_tag(nonce, aad, &mut out);
         out.extend_from_slice(tag.expect("aws-lc seals").as_ref());
         out
     }

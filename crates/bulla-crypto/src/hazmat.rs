@@ -81,7 +81,7 @@ impl AeadKey {
         tag: &[u8],
     ) -> Result<SecretBytes, OpenError> {
         let nonce = Nonce::assume_unique_for_key(nonce);
-        let mut out = vec![0; ciphertext.len()];
+        let mut out = secret::zeros(ciphertext.len());
         match self
             .0
             .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, &mut out)
@@ -170,30 +170,43 @@ pub(crate) struct AadBuffer {
 }
 
 impl AadBuffer {
-    const STACK_BYTES: usize = 512;
+    const STACK_BYTES: usize = 256;
+
+    /// Makes room for `len` bytes, all zero.
+    #[inline]
+    pub(crate) fn zeroed(len: usize) -> Self {
+        let heap = if len <= Self::STACK_BYTES {
+            Vec::new()
+        } else {
+            vec![0; len]
+        };
+        Self {
+            stack: [0; Self::STACK_BYTES],
+            heap,
+            len,
+        }
+    }
 
     /// Lays `parts` one after another.
     #[inline]
     pub(crate) fn new<const N: usize>(parts: [&[u8]; N]) -> Self {
-        let len = parts.iter().map(|part| part.len()).sum();
-        let mut buffer = Self {
-            stack: [0; Self::STACK_BYTES],
-            heap: Vec::new(),
-            len,
-        };
-        if len <= Self::STACK_BYTES {
-            let mut at = 0;
-            for part in parts {
-                buffer.stack[at..at + part.len()].copy_from_slice(part);
-                at += part.len();
-            }
-        } else {
-            buffer.heap.reserve_exact(len);
-            for part in parts {
-                buffer.heap.extend_from_slice(part);
-            }
+        let mut buffer = Self::zeroed(parts.iter().map(|part| part.len()).sum());
+        let mut rest = buffer.as_mut_slice();
+        for part in parts {
+            let (field, behind) = rest.split_at_mut(part.len());
+            field.copy_from_slice(part);
+            rest = behind;
         }
         buffer
+    }
+
+    #[inline]
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        if self.len <= Self::STACK_BYTES {
+            &mut self.stack[..self.len]
+        } else {
+            &mut self.heap
+        }
     }
 
     #[inline]

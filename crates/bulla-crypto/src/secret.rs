@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fmt;
 
 use zeroize::Zeroize;
@@ -121,7 +122,12 @@ impl SecretBytes {
 
 impl Drop for SecretBytes {
     fn drop(&mut self) {
-        wipe(&mut self.0);
+        let mut bytes = std::mem::take(&mut self.0);
+        fill_with_zeros(&mut bytes);
+        if SPARE_BYTES.contains(&bytes.len()) {
+            // A thread that ends keeps nothing.
+            let _ = SPARE.try_with(|spare| spare.set(bytes));
+        }
     }
 }
 
@@ -134,10 +140,45 @@ impl fmt::Debug for SecretBytes {
 /// Overwrites a vector's bytes at the speed of `memset`; `Vec::zeroize` writes byte by byte, which at 64 KiB costs more than the
 /// decryption did. The barrier keeps the compiler from seeing that nobody reads the zeros.
 pub(crate) fn wipe(bytes: &mut Vec<u8>) {
-    bytes.resize(bytes.capacity(), 0);
-    bytes.fill(0);
-    zeroize::optimization_barrier(bytes.as_slice());
+    fill_with_zeros(bytes);
     bytes.clear();
+}
+
+fn fill_with_zeros(bytes: &mut Vec<u8>) {
+    bytes.fill(0);
+    bytes.resize(bytes.capacity(), 0);
+    zeroize::optimization_barrier(bytes.as_slice());
+}
+
+/// Sizes of buffers that a thread keeps, once wiped, for its next plaintext.
+const SPARE_BYTES: std::ops::RangeInclusive<usize> = 2048..=2 << 20;
+
+thread_local! {
+    /// One wiped buffer: all zeros, over its whole length, which is its capacity.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Gives `len` zeros. A buffer that this thread has wiped is zeros already, so wiping costs what zeroing would have.
+pub(crate) fn zeros(len: usize) -> Vec<u8> {
+    if SPARE_BYTES.contains(&len) {
+        let mut spare = SPARE.try_with(Cell::take).unwrap_or_default();
+        if spare.len() >= len && spare.len() / 2 <= len {
+            spare.truncate(len);
+            return spare;
+        }
+    }
+    fresh_zeros(len)
+}
+
+/// Gives `len` zeros in new memory: small ones by `malloc`, whose per-thread cache `calloc` passes by; large ones by `calloc`, which
+/// gets zeros from the operating system.
+pub(crate) fn fresh_zeros(len: usize) -> Vec<u8> {
+    if len >= 128 * 1024 {
+        return vec![0; len];
+    }
+    let mut bytes = std::hint::black_box(Vec::with_capacity(len));
+    bytes.resize(len, 0);
+    bytes
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@ use zeroize::Zeroizing;
 
 use super::{COMMITMENT_BYTES, Header, MAX_BINDING_BYTES, MAX_RECORD_BYTES, NONCE_BYTES, Record, SUITE, VERSION};
 use crate::hazmat::{self, AadBuffer, AeadKey};
+use crate::secret;
 use crate::{Context, DataKey, KeyError, OpenError, Random, SealError, SecretBytes, constant_time_eq_32};
+
+/// version ‖ suite ‖ commitment
+const AAD_PREFIX_BYTES: usize = 2 + COMMITMENT_BYTES;
 
 /// Seals and opens records under one data key, from which it is derived once.
 ///
@@ -12,6 +16,8 @@ use crate::{Context, DataKey, KeyError, OpenError, Random, SealError, SecretByte
 pub struct RecordKey {
     aead: AeadKey,
     commitment: [u8; COMMITMENT_BYTES],
+    /// version ‖ suite ‖ commitment: what all associated data of this key begins with.
+    aad_prefix: [u8; AAD_PREFIX_BYTES],
 }
 
 impl RecordKey {
@@ -29,7 +35,14 @@ impl RecordKey {
         kdf.expand(&[b"commit", &[SUITE]], &mut commitment);
         let aead = AeadKey::new(&key)?;
         hazmat::burn_stack();
-        Ok(Self { aead, commitment })
+        let mut aad_prefix = [0; AAD_PREFIX_BYTES];
+        aad_prefix[..2].copy_from_slice(&[VERSION, SUITE]);
+        aad_prefix[2..].copy_from_slice(&commitment);
+        Ok(Self {
+            aead,
+            commitment,
+            aad_prefix,
+        })
     }
 
     /// Gives the commitment: public, and equal for equal data keys only.
@@ -59,13 +72,13 @@ impl RecordKey {
         if record_len > MAX_RECORD_BYTES {
             return Err(SealError::TooLong);
         }
-        if header.commitment() != self.commitment {
+        if header.commitment().first_chunk() != Some(&self.commitment) {
             return Err(SealError::HeaderOfAnotherKey);
         }
         let aad = self.aad(context, binding).ok_or(SealError::BindingTooLong)?;
         let mut nonce = [0; NONCE_BYTES];
         random.fill(&mut nonce)?;
-        let mut record = vec![0; record_len];
+        let mut record = secret::fresh_zeros(record_len);
         let (head, sealed) = record.split_at_mut(header.as_bytes().len() + NONCE_BYTES);
         let (prefix, nonce_field) = head.split_at_mut(header.as_bytes().len());
         prefix.copy_from_slice(header.as_bytes());
@@ -89,18 +102,23 @@ impl RecordKey {
     }
 
     /// "AAD = version ‖ suite ‖ commitment ‖ canonical context ‖ u32 length of binding ‖ binding"
+    ///
+    /// Fields of fixed length are written as arrays, without a call to `memcpy` each.
     #[inline]
     fn aad(&self, context: &Context, binding: &[u8]) -> Option<AadBuffer> {
+        let context = context.as_bytes();
         let length = u32::try_from(binding.len())
             .ok()
             .filter(|length| *length <= MAX_BINDING_BYTES as u32)?;
-        Some(AadBuffer::new([
-            &[VERSION, SUITE],
-            &self.commitment,
-            context.as_bytes(),
-            &length.to_be_bytes(),
-            binding,
-        ]))
+        let mut aad = AadBuffer::zeroed(AAD_PREFIX_BYTES + context.len() + 4 + binding.len());
+        let (prefix, rest) = aad.as_mut_slice().split_first_chunk_mut::<AAD_PREFIX_BYTES>()?;
+        *prefix = self.aad_prefix;
+        let (context_field, rest) = rest.split_at_mut_checked(context.len())?;
+        context_field.copy_from_slice(context);
+        let (length_field, binding_field) = rest.split_first_chunk_mut::<4>()?;
+        *length_field = length.to_be_bytes();
+        binding_field.copy_from_slice(binding);
+        Some(aad)
     }
 }
 
