@@ -10,6 +10,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use bulla_audit::VerifierKey;
+use bulla_service::Service;
 use bulla_store::{HeadRow, Store};
 use clap::{Args, Subcommand};
 
@@ -53,6 +54,8 @@ struct OpenLog {
     head: HeadRow,
     /// Something to report even where the log itself is in order.
     suspicion: Option<String>,
+    /// Whoever has the root key can check what only the store key can tell.
+    service: Option<Service>,
 }
 
 impl Audit {
@@ -60,13 +63,17 @@ impl Audit {
         let settings = self.log().settings(environment)?;
         process::runtime(Some(2))?.block_on(async {
             let log = OpenLog::open(&settings).await?;
-            match self {
+            let result = match self {
                 Audit::Tail(tail) => tail.run(&log).await,
                 Audit::Verify(verify) => verify.run(&log).await,
                 Audit::Checkpoint(checkpoint) => checkpoint.run(&log),
                 Audit::Prove(prove) => prove.run(&log).await,
                 Audit::Export(export) => export.run(&log).await,
+            };
+            if let Some(service) = log.service {
+                service.shutdown().await;
             }
+            result
         })
     }
 
@@ -92,8 +99,8 @@ impl Log {
 impl OpenLog {
     async fn open(settings: &Settings) -> Result<Self, anyhow::Error> {
         let site = Site::find(settings)?;
-        let (trusted, suspicion) = match &settings.audit.public_key {
-            Some(given) => (read_key(given)?, None),
+        let (trusted, suspicion, service) = match &settings.audit.public_key {
+            Some(given) => (read_key(given)?, None, None),
             None => trusted_by_root(&site, settings).await?,
         };
         let store = site.store(settings, true).await?;
@@ -106,28 +113,31 @@ impl OpenLog {
             trusted,
             head,
             suspicion,
+            service,
         })
     }
 }
 
 /// The log's key as the root key vouches for it; the data directory's `audit.pub` where the service does not open.
-async fn trusted_by_root(site: &Site, settings: &Settings) -> Result<(VerifierKey, Option<String>), anyhow::Error> {
+async fn trusted_by_root(
+    site: &Site,
+    settings: &Settings,
+) -> Result<(VerifierKey, Option<String>, Option<Service>), anyhow::Error> {
     let kept = site.dir.as_ref().map(DataDir::public_key).filter(|path| path.exists());
     let kept = kept.map(|path| read_key_file(&path)).transpose()?;
     match (site.service(settings).await, kept) {
         (Ok(service), kept) => {
             let key: VerifierKey = parse_key(service.verifier_key())?;
-            service.shutdown().await;
             let differs = kept.is_some_and(|kept| kept.to_string() != key.to_string());
             let suspicion = "audit.pub in the data directory is not the log's key";
-            Ok((key, differs.then(|| suspicion.to_owned())))
+            Ok((key, differs.then(|| suspicion.to_owned()), Some(service)))
         }
         (Err(error), Some(kept)) => {
             // A service that refuses a tampered store must not keep anybody from learning what was tampered with.
             say(&format!(
                 "the service does not open ({error:#}); trusting audit.pub in the data directory"
             ));
-            Ok((kept, Some(format!("the service does not open: {error:#}"))))
+            Ok((kept, Some(format!("the service does not open: {error:#}")), None))
         }
         (Err(error), None) => Err(error.context(
             Explained::new("nothing vouches for the log's key")

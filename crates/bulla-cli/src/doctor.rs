@@ -280,7 +280,7 @@ fn service(error: OpenError) -> Finding {
             Kind::RootKeyWrong,
             "name the root key that this store was made with, or use bulla root recover",
         ),
-        OpenError::Tampered { .. } | OpenError::TamperedHead(_) => {
+        OpenError::Tampered { .. } | OpenError::TamperedChanges { .. } | OpenError::TamperedHead(_) => {
             (Kind::TamperedStore, "bulla audit verify names what was changed")
         }
         _ => (Kind::ServiceDoesNotOpen, "see the cause"),

@@ -133,7 +133,7 @@ pub(crate) fn explain_open(error: OpenError) -> anyhow::Error {
             .hint("what --dev made is served with --dev only, what init made is served without"),
         OpenError::WrongRoot { .. } | OpenError::Root(_) => Explained::new("this root key does not open this store")
             .hint("name the root key that it was made with; if that is lost, use bulla root recover"),
-        OpenError::Tampered { .. } | OpenError::TamperedHead(_) => {
+        OpenError::Tampered { .. } | OpenError::TamperedChanges { .. } | OpenError::TamperedHead(_) => {
             Explained::new("the database was changed by something other than bulla")
                 .hint("bulla audit verify names what was changed; see docs/troubleshooting.md#tampered-store")
         }

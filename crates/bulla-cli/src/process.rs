@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Switches core dumps and the reading of this process's memory by its own user off, and makes new files the owner's alone.
 ///
@@ -20,14 +21,24 @@ pub(crate) fn guard() -> Result<(), anyhow::Error> {
     Ok(())
 }
 
+/// What the system sends to who writes beyond the limit on file sizes, and what ends a process that does not listen; Linux, each architecture.
+const SIGXFSZ: i32 = 25;
+
 /// Makes the runtime of a command; `None` is one thread per processor.
 ///
+/// From then on a write beyond the limit on file sizes is an error of that write, as on a full disk, and not the end of the process.
+///
 /// # Errors
-/// Threads can't be started.
+/// Threads or the listening for signals can't be started.
 pub(crate) fn runtime(worker_threads: Option<usize>) -> Result<Runtime, anyhow::Error> {
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = worker_threads {
         builder.worker_threads(threads.clamp(1, 1024));
     }
-    builder.enable_all().build().context("starting threads")
+    let runtime = builder.enable_all().build().context("starting threads")?;
+    let entered = runtime.enter();
+    // Who listens once has taken the signal over for good; that nobody listens any more changes nothing.
+    drop(signal(SignalKind::from_raw(SIGXFSZ)).context("listening for signals")?);
+    drop(entered);
+    Ok(runtime)
 }

@@ -104,13 +104,19 @@ impl Recover {
         RootKeyFile::create(new, random.as_ref()).map_err(|error| explain_local(error, new))?;
         let by_shares = surviving.provider.capabilities().scheme == "recovery";
         let mut roots = vec![connect(&local_uri(new)?, &random).await?.into(), surviving];
+        // The lost key was a file: whoever finds it must not open this store with it. Other wraps that can't be made anew stay.
+        let keep: Vec<String> = before
+            .iter()
+            .filter(|root| !root.starts_with("local:"))
+            .cloned()
+            .collect();
         if let Some(uri) = settings.root.second.as_ref().filter(|_| by_shares) {
             match connect(uri, &random).await {
                 Ok(second) => roots.push(second.into()),
-                Err(error) => say(&format!("the second root {uri} is left out: {error:#}")),
+                Err(error) => say(&format!("the second root {uri} was not reached: {error:#}")),
             }
         }
-        let after = service.replace_roots(&call, &roots).await?;
+        let after = service.replace_roots(&call, &roots, &keep).await?;
         for gone in before.iter().filter(|root| !after.contains(root)) {
             say(&format!("{gone} opens this store no more"));
         }

@@ -160,6 +160,33 @@ fn a_row_that_decides_and_was_edited_copied_or_deleted_is_refused_and_named() {
 }
 
 #[test]
+fn a_change_that_was_forged_removed_or_added_is_refused_and_named() {
+    let history = History::write();
+    for (what, sql) in [
+        ("mac", "UPDATE changes SET mac = zeroblob(32) WHERE revision = 3"),
+        ("kind", "UPDATE changes SET kind = 3 - kind WHERE revision = 3"),
+        ("row", "UPDATE changes SET row_id = row_id || 'x' WHERE revision = 3"),
+        ("removed", "DELETE FROM changes WHERE revision = 3"),
+    ] {
+        history.attack(
+            &format!("changes-{what}"),
+            &[sql.to_owned()],
+            &["change feed was tampered with at revision 3"],
+            &uses_anything,
+        );
+    }
+    // As if another had disabled it again: nothing of it is genuine.
+    let added = "INSERT INTO changes SELECT revision + 1000, ordinal, count, table_name, row_id, kind, mac FROM changes \
+                 WHERE table_name = 'kms_keys'";
+    history.attack(
+        "changes-added",
+        &[added.to_owned()],
+        &["kms_keys", "one that the log does not know"],
+        &uses_both_keys,
+    );
+}
+
+#[test]
 fn a_row_copied_over_another_is_refused_and_named() {
     let history = History::write();
     for (table, depends) in [

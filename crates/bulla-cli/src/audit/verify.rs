@@ -1,8 +1,10 @@
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use bulla_audit::{ActualRow, Completeness, Hash, Report, RowFinding, row_digest};
+use bulla_service::{ForgedRow, Service};
 use bulla_store::{RowFilter, Store, Table};
 use clap::Args;
 use serde_json::json;
@@ -25,6 +27,19 @@ pub(crate) struct Verify {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     output: Format,
+}
+
+/// What was found beside the log.
+struct Findings {
+    /// Rows that are not what the log says.
+    rows: Vec<RowFinding>,
+    /// Rows that are what the log says, and that the service refuses nevertheless.
+    forged: Vec<ForgedRow>,
+    suspicion: Vec<String>,
+    /// Rows that were compared.
+    compared: usize,
+    /// Whether MACs were checked, too.
+    with_macs: bool,
 }
 
 /// A row that decides, as it is in the store.
@@ -50,14 +65,52 @@ impl Verify {
         }
         let rows = rows_as_of_the_log(log, &mut walk).await?;
         let report = walk.finish();
-        let row_findings = compare(&report, &rows);
-        let suspicion = log.suspicion.as_deref();
-        match self.output {
-            Format::Json => print_json(&report, &row_findings, suspicion, rows.len())?,
-            Format::Text => print_text(&report, &row_findings, suspicion, rows.len())?,
+        let mut findings = Findings {
+            rows: compare(&report, &rows),
+            forged: Vec::new(),
+            suspicion: log.suspicion.iter().cloned().collect(),
+            compared: rows.len(),
+            with_macs: log.service.is_some(),
+        };
+        drop(rows);
+        if let Some(service) = &log.service {
+            findings.check_macs(service).await?;
         }
-        let clean = report.is_consistent() && row_findings.is_empty() && suspicion.is_none();
+        match self.output {
+            Format::Json => print_json(&report, &findings)?,
+            Format::Text => print_text(&report, &findings)?,
+        }
+        let clean = report.is_consistent() && findings.is_empty();
         Ok(if clean { Outcome::Done } else { Outcome::Found })
+    }
+}
+
+impl Findings {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.forged.is_empty() && self.suspicion.is_empty()
+    }
+
+    /// Checks what only the store key can tell.
+    async fn check_macs(&mut self, service: &Service) -> Result<(), anyhow::Error> {
+        let named: HashSet<(&str, &str)> = self
+            .rows
+            .iter()
+            .map(|finding| (finding.table.as_str(), finding.id.as_str()))
+            .collect();
+        let forged = &mut self.forged;
+        let verified = service
+            .verify_rows(&mut |row| {
+                // Each row is named once; what the log says of it comes first.
+                if !named.contains(&(row.table, row.id.as_str())) {
+                    forged.push(row);
+                }
+            })
+            .await?;
+        if verified.changes_up_to.is_none() {
+            let suspicion = "the change feed has a gap, a forged change, or one that the log does not know";
+            self.suspicion.push(suspicion.to_owned());
+        }
+        Ok(())
     }
 }
 
@@ -113,12 +166,8 @@ fn compare(report: &Report, rows: &[StoredRow]) -> Vec<RowFinding> {
     }))
 }
 
-fn print_text(
-    report: &Report,
-    rows: &[RowFinding],
-    suspicion: Option<&str>,
-    compared: usize,
-) -> Result<(), anyhow::Error> {
+fn print_text(report: &Report, findings: &Findings) -> Result<(), anyhow::Error> {
+    let Findings { rows, compared, .. } = findings;
     for finding in &report.findings {
         output::line(&finding.to_string())?;
     }
@@ -128,8 +177,14 @@ fn print_text(
     for finding in rows {
         output::line(&finding.to_string().replace(char::is_control, "\u{fffd}"))?;
     }
-    if let Some(suspicion) = suspicion {
+    for forged in &findings.forged {
+        output::line(&forged.to_string().replace(char::is_control, "\u{fffd}"))?;
+    }
+    for suspicion in &findings.suspicion {
         output::line(suspicion)?;
+    }
+    if !findings.with_macs {
+        output::say("the MACs of rows and changes were not checked: that takes the root key");
     }
     for intent in &report.open_intents {
         output::say(&format!(
@@ -144,30 +199,35 @@ fn print_text(
         "{} events, {} checkpoints, {compared} rows that decide",
         report.rows_read, report.checkpoints_read
     ))?;
-    if rows.is_empty() || !report.is_consistent() {
+    if findings.is_empty() || !report.is_consistent() {
         output::line(&report.to_string())
     } else {
         output::line(&format!(
-            "the log is {report}; {} rows are not what it says",
-            rows.len()
+            "the log is {report}; {} rows are not what they must be",
+            rows.len() + findings.forged.len()
         ))
     }
 }
 
-fn print_json(
-    report: &Report,
-    rows: &[RowFinding],
-    suspicion: Option<&str>,
-    compared: usize,
-) -> Result<(), anyhow::Error> {
-    let findings: Vec<_> = report
+fn print_json(report: &Report, findings: &Findings) -> Result<(), anyhow::Error> {
+    let log_findings: Vec<_> = report
         .findings
         .iter()
         .map(|finding| {
             json!({"Kind": format!("{:?}", finding.kind), "First": finding.first, "Last": finding.last, "Text": finding.to_string()})
         })
         .collect();
-    let row_findings: Vec<_> = rows
+    let forged = findings.forged.iter().map(|row| {
+        json!({
+            "Kind": "Forged",
+            "Table": row.table,
+            "Id": row.id,
+            "Sequence": null,
+            "Text": row.to_string(),
+        })
+    });
+    let row_findings: Vec<_> = findings
+        .rows
         .iter()
         .map(|finding| {
             json!({
@@ -178,6 +238,7 @@ fn print_json(
                 "Text": finding.to_string(),
             })
         })
+        .chain(forged)
         .collect();
     let vouched = match report.completeness {
         Completeness::NotVouched => None,
@@ -185,15 +246,16 @@ fn print_json(
     };
     output::json(&json!({
         "Verdict": report.to_string(),
-        "Consistent": report.is_consistent() && rows.is_empty() && suspicion.is_none(),
+        "Consistent": report.is_consistent() && findings.is_empty(),
         "CompleteUpTo": vouched,
         "Events": report.rows_read,
         "Checkpoints": report.checkpoints_read,
-        "Rows": compared,
-        "Findings": findings,
+        "Rows": findings.compared,
+        "MacsChecked": findings.with_macs,
+        "Findings": log_findings,
         "SuppressedFindings": report.suppressed,
         "RowFindings": row_findings,
-        "Suspicion": suspicion,
+        "Suspicions": findings.suspicion,
         "OpenIntents": report.open_intents.iter().map(|intent| intent.sequence).collect::<Vec<_>>(),
     }))
 }

@@ -6,6 +6,8 @@ use bulla_store::{Change, Table};
 use crate::harness::*;
 use crate::memory_store::Data;
 
+type DataEdit = fn(&mut Data);
+
 async fn verify_rows(service: &Service) -> (Vec<ForgedRow>, Verified) {
     let mut found = Vec::new();
     let verified = service.verify_rows(&mut |row| found.push(row)).await.expect("reads");
@@ -51,7 +53,7 @@ async fn a_change_that_is_forged_gone_or_beyond_the_head_is_found() {
     let h = Harness::new().await;
     h.key().await;
     let before = h.store.edit().clone();
-    let edits: [(&str, fn(&mut Data)); 4] = [
+    let edits: [(&str, DataEdit); 4] = [
         ("forged", |data| data.changes[0].mac[0] ^= 1),
         ("renamed", |data| data.changes[1].id.push('x')),
         ("gone", |data| drop(data.changes.pop())),
