@@ -5,9 +5,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::fs::{self, File};
 use std::hint::black_box;
-use std::os::unix::fs::FileExt;
 
 use bulla_crypto::blob::{Blob, Material};
 use bulla_crypto::mac::{Domain, MacKey};
@@ -29,51 +27,8 @@ fn make_key() -> DataKey {
     DataKey::from_bytes(&mut source)
 }
 
-/// Counts where 16 bytes of the key in a row, from its start or from its middle, lie in writable memory.
 fn copies() -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let memory = File::open("/proc/self/mem").unwrap();
-    let mut buffer = vec![0; 1 << 20];
-    let own = buffer.as_ptr() as u64..buffer.as_ptr() as u64 + buffer.len() as u64;
-    let mut found = 0;
-    for line in maps.lines().filter(|line| line.contains(" rw")) {
-        let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
-        let (mut at, end) = (
-            u64::from_str_radix(start, 16).unwrap(),
-            u64::from_str_radix(end, 16).unwrap(),
-        );
-        while at < end {
-            let wanted = (end - at).min(1 << 20) as usize;
-            let Ok(read) = memory.read_at(&mut buffer[..wanted], at) else {
-                break;
-            };
-            for half in [0, 16] {
-                let first = key_byte(half);
-                found += buffer[..read]
-                    .windows(16)
-                    .enumerate()
-                    .filter(|(offset, window)| {
-                        window[0] == first
-                            && !own.contains(&(at + *offset as u64))
-                            && window.iter().enumerate().all(|(i, byte)| *byte == key_byte(half + i))
-                    })
-                    .count();
-            }
-            if read < 32 {
-                break;
-            }
-            // Windows overlap, so that a copy across two reads is seen.
-            at += if at + read as u64 == end {
-                read as u64
-            } else {
-                read as u64 - 15
-            };
-        }
-    }
-    // What was found also lies in the buffer.
-    buffer.fill(0);
-    black_box(&buffer);
-    found
+    bulla_testkit::memory::copies(key_byte).unwrap()
 }
 
 struct Rows;

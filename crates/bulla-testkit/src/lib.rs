@@ -7,6 +7,7 @@ mod clock;
 mod command;
 mod faulty_provider;
 pub mod load;
+pub mod memory;
 mod process;
 mod random;
 mod sign;
