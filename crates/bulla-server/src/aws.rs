@@ -40,7 +40,7 @@ use bulla_service::Call;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, USER_AGENT};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -102,7 +102,7 @@ async fn serve(
     principal: &mut Option<bulla_model::PrincipalArn>,
 ) -> Result<Reply, Failure> {
     let limits = &edge.limits;
-    let body = read_body(body, limits.body_bytes, limits.body_read)
+    let body = read_body(body, limits.body_bytes, limits.body_read, &edge.body_memory)
         .await
         .map_err(|error| match error {
             BodyError::TooLarge => Failure::too_large(limits.body_bytes),
@@ -114,24 +114,31 @@ async fn serve(
         uri: &head.uri,
         headers: &head.headers,
     };
-    let (caller, region) = authenticate::authenticate(edge, &parts, &body, &source_ip).await?;
-    *principal = Some(caller.arn().clone());
-    let user_agent = head
-        .headers
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let call = Call {
-        caller,
-        region,
-        request_id: request_id.clone(),
-        source_ip,
-        user_agent: user_agent.into(),
+    let answer = async {
+        let (caller, region) = authenticate::authenticate(edge, &parts, &body, &source_ip).await?;
+        *principal = Some(caller.arn().clone());
+        let call = Call {
+            caller,
+            region,
+            request_id: request_id.clone(),
+            source_ip,
+            user_agent: user_agent(&head.headers).into(),
+        };
+        operation.answer(&edge.service, &call, &body).await
     };
-    let answer = operation.answer(&edge.service, &call, &body);
     tokio::time::timeout(limits.request, answer)
         .await
         .unwrap_or_else(|_| Err(Failure::timed_out()))
+}
+
+/// What the client calls itself, as far as CloudTrail keeps it: each request's event holds it.
+fn user_agent(headers: &HeaderMap) -> &str {
+    const MAX_BYTES: usize = 1024;
+    let text = headers
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    text.get(..MAX_BYTES).unwrap_or(text)
 }
 
 fn is_json_1_1(head: &Parts) -> bool {
@@ -212,5 +219,23 @@ fn log(failure: &Failure, request_id: &str, operation: &str, principal: &str) {
             status,
             "refused"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_holds_one_kibibyte_of_a_user_agent() {
+        let of = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(USER_AGENT, HeaderValue::from_bytes(value).unwrap());
+            user_agent(&headers).to_owned()
+        };
+        assert_eq!(of(b"aws-cli/2"), "aws-cli/2");
+        assert_eq!(of(&[b'a'; 30_000]).len(), 1024);
+        assert_eq!(of(b"\xff"), "");
+        assert_eq!(user_agent(&HeaderMap::new()), "");
     }
 }

@@ -54,6 +54,8 @@ pub struct TlsFiles {
 pub struct Limits {
     /// Most bytes of a body.
     pub body_bytes: usize,
+    /// Most bytes that bodies above 16 KiB take together while they come and are worked on; further ones wait, within `body_read`.
+    pub body_memory_bytes: usize,
     /// Most bytes of a request's line and headers together, at least 8,192. There are never more than 100 headers.
     pub header_bytes: usize,
     /// Most connections at once; further ones wait to be accepted.
@@ -91,6 +93,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 1024 * 1024,
+            body_memory_bytes: 256 * 1024 * 1024,
             header_bytes: 32 * 1024,
             connections: 4096,
             header_read: Duration::from_secs(10),

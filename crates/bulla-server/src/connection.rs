@@ -14,7 +14,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::edge::{Edge, Peer};
 use crate::pace::{Pace, Paced};
 
-const MAX_STREAMS: u32 = 128;
+const MAX_STREAMS: u32 = 32;
+/// What a multiplexed connection may send before somebody reads it: the share of one body, and of all of them together.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
 /// hyper's least; a line and headers that do not fit the buffer are answered 431.
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
 
@@ -122,6 +125,8 @@ fn builder(edge: &Edge, http2: bool) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(header_bytes)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(MAX_STREAMS);
     if http2 {
         builder.http2_only()

@@ -10,11 +10,13 @@ use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
 use crate::aws;
 use crate::config::{AuthMode, Limits};
 use crate::metrics::Metrics;
 use crate::network::{Network, client_address, is_local_name};
+use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::sigv4::SigningKeys;
 
@@ -28,6 +30,9 @@ pub(crate) struct Edge {
     pub(crate) auth: AuthMode,
     pub(crate) regions: Vec<Region>,
     pub(crate) limits: Limits,
+    /// What is left of the memory for bodies, in KiB.
+    pub(crate) body_memory: Arc<Semaphore>,
+    pub(crate) readiness: Readiness,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) dev_hosts: Vec<String>,
     pub(crate) remote: bool,
@@ -78,25 +83,32 @@ impl Edge {
     /// Keeps web pages from reaching a server that trusts everybody: by a name bound to our address, or across origins.
     fn is_local(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let local = |name: &str| is_local_name(name, &self.dev_hosts, self.remote);
-        let host = headers.get(HOST).map_or_else(
-            || uri.authority().map(|authority| authority.as_str()),
-            |host| host.to_str().ok(),
-        );
+        let authority = uri.authority().map(|authority| Some(authority.as_str()));
+        let hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
+        let mut names = hosts.chain(authority).peekable();
+        let has_name = names.peek().is_some();
         let origin_is_local = headers.get_all(ORIGIN).iter().all(|origin| {
-            let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-            host.is_some_and(|(_, host)| local(host))
+            let parts = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+            parts.is_some_and(|(scheme, host)| matches!(scheme, "http" | "https") && local(host))
         });
-        host.is_some_and(local) && origin_is_local
+        has_name && names.all(|name| name.is_some_and(local)) && origin_is_local
     }
 
     async fn ready(&self) -> Response<Full<Bytes>> {
-        match tokio::time::timeout(self.limits.request, self.service.ready()).await {
-            Ok(Ok(())) => page(StatusCode::OK, r#"{"status":"ready"}"#),
-            Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-                page(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#)
+        let probe = async {
+            match tokio::time::timeout(self.limits.request, self.service.ready()).await {
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+                    false
+                }
+                Err(_) => false,
             }
-            Err(_) => page(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#),
+        };
+        if self.readiness.ask(probe).await {
+            page(StatusCode::OK, r#"{"status":"ready"}"#)
+        } else {
+            page(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready"}"#)
         }
     }
 

@@ -16,6 +16,7 @@ mod edge;
 mod metrics;
 mod network;
 mod pace;
+mod readiness;
 mod request_id;
 mod server;
 mod sigv4;

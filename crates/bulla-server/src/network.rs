@@ -59,23 +59,28 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Netwo
         return peer;
     }
     let mut client = peer;
-    let values: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-        let hop = hop.trim();
-        let address = hop
-            .parse()
-            .or_else(|_| hop.parse::<SocketAddr>().map(|address| address.ip()));
-        let Ok(address) = address else { break };
+    let values = headers.get_all("x-forwarded-for").iter().rev();
+    // As bytes: a value that is no text still ends in what the proxy wrote, and must not give way to the one before it.
+    for hop in values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')) {
+        let Some(address) = hop_address(hop) else { break };
         client = address;
         if !is_trusted(address) {
             break;
         }
     }
     client
+}
+
+/// `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]`, with or without a port.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let address = bare.parse().ok();
+    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 /// Whether a `Host` or the host of an `Origin` means this machine: then no foreign page's name was bound to our address.
@@ -152,6 +157,27 @@ mod tests {
         );
         assert_eq!(client_address(proxy, &headers(&["1.2.3.4, junk"]), &trusted), proxy);
         assert_eq!(client_address(proxy, &headers(&[]), &trusted), proxy);
+        for (hop, client) in [
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:99", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("::ffff:1.2.3.4", "1.2.3.4"),
+        ] {
+            assert_eq!(client_address(proxy, &headers(&[hop]), &trusted).to_string(), client);
+        }
+    }
+
+    #[test]
+    fn a_client_can_not_hide_what_the_proxy_says_behind_bytes_that_are_no_text() {
+        let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let mut forged = headers(&["9.9.9.9"]);
+        let joined = http::HeaderValue::from_bytes(b"\xff, 1.2.3.4").unwrap();
+        forged.append("x-forwarded-for", joined);
+        assert_eq!(client_address(proxy, &forged, &trusted).to_string(), "1.2.3.4");
+        let hidden = http::HeaderValue::from_bytes(b"1.2.3.4, \xff").unwrap();
+        forged.append("x-forwarded-for", hidden);
+        assert_eq!(client_address(proxy, &forged, &trusted), proxy);
     }
 
     #[test]

@@ -14,15 +14,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::body::memory;
 use crate::config::{AuthMode, ServerConfig};
 use crate::connection::{Stage, serve};
 use crate::edge::{Edge, Peer};
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::sigv4::SigningKeys;
 use crate::tls::{Certificate, TlsError};
 
 const SIGNING_KEYS: usize = 10_000;
+const READY_FRESH: Duration = Duration::from_millis(100);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The HTTP server of a key service.
@@ -103,7 +106,9 @@ impl Server {
             metrics: Metrics::new(),
             auth: config.auth,
             regions: config.regions,
+            body_memory: memory(&config.limits),
             limits: config.limits,
+            readiness: Readiness::new(READY_FRESH),
             trusted_proxies: config.trusted_proxies,
             dev_hosts: config.dev_hosts,
             remote: config.allow_remote_dev,

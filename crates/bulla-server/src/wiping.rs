@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Deref;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Writes into memory that is wiped: when it grows, the old buffer; when it is dropped, all of it.
@@ -54,8 +55,11 @@ impl io::Write for WipingWriter {
 pub(crate) enum RequestBody {
     /// As received.
     Whole(Bytes),
-    /// Put together.
-    Joined(WipingWriter),
+    /// Put together, with the share of the memory for bodies that it holds, if it is large.
+    Joined {
+        bytes: WipingWriter,
+        _share: Option<OwnedSemaphorePermit>,
+    },
 }
 
 impl Deref for RequestBody {
@@ -64,7 +68,7 @@ impl Deref for RequestBody {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Whole(bytes) => bytes,
-            Self::Joined(writer) => &writer.0,
+            Self::Joined { bytes, .. } => &bytes.0,
         }
     }
 }

@@ -36,6 +36,7 @@ struct Input {
 impl Input {
     fn check(self) -> Result<ListKeysRequest, Failure> {
         let mut checks = Checks::default();
+        checks.count("resourceOwners", self.resource_owners.as_ref(), 1, 2);
         checks.choices(
             "resourceOwners",
             self.resource_owners,

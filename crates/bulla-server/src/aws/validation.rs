@@ -58,8 +58,10 @@ pub(super) const POLICY: Rule = Rule {
     min: 1,
     max: 131_072,
     pattern: Some(("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+", |text| {
-        text.chars()
-            .all(|c| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'))
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|c| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'))
     })),
 };
 /// `CustomKeyStoreIdType`.
@@ -235,6 +237,21 @@ impl Checks {
             self.fail(member, &format!(" '[{}]'", texts.join(", ")), &words);
         }
         texts
+    }
+
+    /// How many members a list has, where it is there; to be called before [`choices`](Self::choices) takes it.
+    pub(super) fn count(&mut self, member: &str, list: Option<&List<Text>>, min: usize, max: usize) {
+        let Some(List(list)) = list else { return };
+        let words = match list.len() {
+            count if count < min => format!("Member must have length greater than or equal to {min}"),
+            count if count > max => format!("Member must have length less than or equal to {max}"),
+            _ => return,
+        };
+        let texts: Vec<&str> = list
+            .iter()
+            .map(|element| element.as_ref().map_or("null", |text| text.0.as_str()))
+            .collect();
+        self.fail(member, &format!(" '[{}]'", texts.join(", ")), &words);
     }
 
     /// A whole number from `min` to `max`.

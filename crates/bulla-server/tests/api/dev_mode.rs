@@ -47,6 +47,10 @@ async fn foreign_hosts_and_origins_are_refused() {
         "Host: evil.example\r\n",
         "Host: localhost\r\nOrigin: https://evil.example\r\n",
         "Host: localhost\r\nOrigin: null\r\n",
+        "Host: localhost\r\nHost: evil.example\r\n",
+        "Host: evil.example\r\nHost: localhost\r\n",
+        "Host: localhost.\r\n",
+        "Host: localhost\r\nOrigin: app://localhost\r\n",
         "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n",
         "",
     ] {
@@ -57,6 +61,28 @@ async fn foreign_hosts_and_origins_are_refused() {
         "Host: [::1]\r\nOrigin: http://localhost:8080\r\n",
     ] {
         assert_eq!(list(&server, headers).await.status, 200, "{headers}");
+    }
+}
+
+#[tokio::test]
+async fn the_name_in_the_request_line_counts_as_a_host() {
+    let server = Harness::dev().await;
+    for (target, status) in [("http://evil.example/healthz", 403), ("http://localhost/healthz", 200)] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(server.raw(request.as_bytes()).await.status, status, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_remote_dev_server_answers_no_page_of_a_browsers_extension() {
+    let server = Harness::with(|config| {
+        config.auth = AuthMode::Dev;
+        config.allow_remote_dev = true;
+    })
+    .await;
+    for (origin, status) in [("chrome-extension://abcdefgh", 403), ("http://bulla:4599", 200)] {
+        let answer = list(&server, &format!("Host: bulla\r\nOrigin: {origin}\r\n")).await;
+        assert_eq!(answer.status, status, "{origin}");
     }
 }
 

@@ -113,6 +113,48 @@ async fn a_body_that_does_not_come_is_answered() {
 }
 
 #[tokio::test]
+async fn bodies_together_take_no_more_memory_than_they_may() {
+    let server = Harness::with(|config| {
+        config.limits.body_memory_bytes = MIB;
+        config.limits.body_read = Duration::from_millis(1500);
+    })
+    .await;
+    let large = json!({"Unknown": "x".repeat(900 * 1024)}).to_string();
+    let request = server.signed("ListKeys", large.as_bytes());
+    let head = |bytes: &[u8]| {
+        bytes
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .map_or(0, |at| at + 4)
+    };
+    let mut hoarder = server.connect().await;
+    // More than one piece of it, so that its share is taken.
+    hoarder.write_all(&request[..head(&request) + 200_000]).await.unwrap();
+    let mut waiting = server.connect().await;
+    let sent = async {
+        waiting.write_all(&request).await.unwrap();
+        Answer::read(&mut waiting).await.unwrap()
+    };
+    let early = tokio::time::timeout(Duration::from_millis(300), sent).await;
+    assert!(early.is_err(), "a second large body was read beside the first");
+    let small = json!({"Unknown": "x".repeat(8 * 1024)}).to_string();
+    assert_eq!(
+        server.send("ListKeys", small.as_bytes()).await.status,
+        200,
+        "small ones need no share"
+    );
+    Answer::read(&mut hoarder)
+        .await
+        .unwrap()
+        .is_error(408, "RequestTimeoutException");
+    assert_eq!(
+        server.send("ListKeys", large.as_bytes()).await.status,
+        200,
+        "the share was given back"
+    );
+}
+
+#[tokio::test]
 async fn too_many_headers_and_too_long_ones_are_refused() {
     let server = Harness::start().await;
     let many: String = (0..101).map(|number| format!("X-{number}: 1\r\n")).collect();

@@ -10,7 +10,10 @@ async fn health_and_readiness_are_told() {
     let ready = server.get("/readyz").await;
     assert_eq!((ready.status, ready.json()), (200, json!({"status": "ready"})));
     server.service.shutdown().await;
-    assert_eq!(server.get("/readyz").await.status, 503);
+    let down = async { while server.get("/readyz").await.status != 503 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), down)
+        .await
+        .expect("it says that it is down");
     assert_eq!(server.get("/healthz").await.status, 200);
 }
 
