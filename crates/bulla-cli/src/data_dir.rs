@@ -98,8 +98,7 @@ impl DataDir {
             Ok(text) => Ok(match text.trim() {
                 "production" => State::Made(Mode::Production),
                 "development" => State::Made(Mode::Development),
-                // Empty: killed between making the file and writing it.
-                INCOMPLETE | "" => State::Incomplete,
+                text if is_unfinished(text) => State::Incomplete,
                 _ => State::Foreign,
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_dir(&self.path) {
@@ -235,7 +234,7 @@ impl DataDir {
         // Between the look and the lock another process may have finished it: then the file was replaced.
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        if !matches!(text.trim(), "" | INCOMPLETE) || file.metadata()?.ino() != fs::metadata(&path)?.ino() {
+        if !is_unfinished(&text) || file.metadata()?.ino() != fs::metadata(&path)?.ino() {
             return Err(Explained::new(format!("another bulla has made {} meanwhile", self.path.display())).into());
         }
         file.rewind()?;
@@ -297,6 +296,11 @@ impl Unfinished {
     pub(crate) fn abandon(self) -> Result<(), anyhow::Error> {
         self.dir.remove_own_files(true)
     }
+}
+
+/// Whether the mode file was not finished: it is empty or cut where its writer was killed or the disk was full.
+fn is_unfinished(text: &str) -> bool {
+    INCOMPLETE.starts_with(text.trim())
 }
 
 fn write_new(path: &Path, content: &[u8]) -> std::io::Result<()> {

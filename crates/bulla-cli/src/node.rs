@@ -100,10 +100,12 @@ impl Site {
         let mut service_settings = bulla_service::Settings::new(self.mode);
         service_settings.sweep = false;
         service_settings.cache_entries = 1000;
-        self.service_with(settings, service_settings).await
+        self.service_with(settings, service_settings)
+            .await
+            .map(|(service, _)| service)
     }
 
-    /// Opens the service with these settings of its own.
+    /// Opens the service with these settings of its own, and the store that it is in.
     ///
     /// # Errors
     /// As [`service`](Self::service).
@@ -111,13 +113,13 @@ impl Site {
         &self,
         settings: &Settings,
         service_settings: bulla_service::Settings,
-    ) -> Result<Service, anyhow::Error> {
+    ) -> Result<(Service, Arc<SqlStore>), anyhow::Error> {
         // The root first: without it nothing is opened, let alone migrated.
         let root = self.root(settings).await?;
         let store = self.store(settings, false).await?;
-        Service::open(store, &[root], Arc::new(SystemClock), system_random(), service_settings)
-            .await
-            .map_err(explain_open)
+        let random = system_random();
+        let service = Service::open(store.clone(), &[root], Arc::new(SystemClock), random, service_settings).await;
+        service.map(|service| (service, store)).map_err(explain_open)
     }
 }
 

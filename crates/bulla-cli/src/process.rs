@@ -6,7 +6,8 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Switches core dumps and the reading of this process's memory by its own user off, and makes new files the owner's alone.
+/// Switches core dumps and the reading of this process's memory by its own user off, makes new files the owner's alone, and makes a
+/// write beyond the limit on file sizes an error of that write, as on a full disk, instead of the end of the process.
 ///
 /// # Errors
 /// The system refuses.
@@ -18,27 +19,27 @@ pub(crate) fn guard() -> Result<(), anyhow::Error> {
     setrlimit(Resource::Core, none).context("switching core dumps off")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("switching core dumps off")?;
     umask(Mode::from_raw_mode(0o077));
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("listening for signals")?;
+    let _entered = runtime.enter();
+    // Who listens once has taken the signal over for good; that nobody listens any more changes nothing.
+    drop(signal(SignalKind::from_raw(SIGXFSZ)).context("listening for signals")?);
     Ok(())
 }
 
-/// What the system sends to who writes beyond the limit on file sizes, and what ends a process that does not listen; Linux, each architecture.
-const SIGXFSZ: i32 = 25;
-
 /// Makes the runtime of a command; `None` is one thread per processor.
 ///
-/// From then on a write beyond the limit on file sizes is an error of that write, as on a full disk, and not the end of the process.
-///
 /// # Errors
-/// Threads or the listening for signals can't be started.
+/// Threads can't be started.
 pub(crate) fn runtime(worker_threads: Option<usize>) -> Result<Runtime, anyhow::Error> {
     let mut builder = Builder::new_multi_thread();
     if let Some(threads) = worker_threads {
         builder.worker_threads(threads.clamp(1, 1024));
     }
-    let runtime = builder.enable_all().build().context("starting threads")?;
-    let entered = runtime.enter();
-    // Who listens once has taken the signal over for good; that nobody listens any more changes nothing.
-    drop(signal(SignalKind::from_raw(SIGXFSZ)).context("listening for signals")?);
-    drop(entered);
-    Ok(runtime)
+    builder.enable_all().build().context("starting threads")
 }
+
+/// What the system sends to who writes beyond the limit on file sizes, and what ends a process that does not listen; Linux, each architecture.
+const SIGXFSZ: i32 = 25;

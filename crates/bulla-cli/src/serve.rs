@@ -104,7 +104,15 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
     // The address first: who may not listen learns it before anything is opened.
     let config = server_config(&settings.server, settings.listen(), mode)?;
     let tls = config.tls.is_some();
-    let service = site.service_with(settings, bulla_service::Settings::new(mode)).await?;
+    let (service, store) = site.service_with(settings, bulla_service::Settings::new(mode)).await?;
+    // A service that can record nothing could do nothing.
+    if let Err(error) = service.ready().await {
+        service.shutdown().await;
+        return Err(anyhow::Error::new(error).context(
+            Explained::new("the database can't be written")
+                .hint("see the cause: permissions of the file and of those beside it, the disk, or another process that holds it locked"),
+        ));
+    }
     let server = Server::bind(config, service.clone(), Arc::new(SystemClock), system_random()).await;
     let server = match server {
         Ok(server) => server,
@@ -140,6 +148,8 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
         .await;
     reloading.abort();
     service.shutdown().await;
+    // Leaves one whole file behind, where the database is one.
+    store.close().await;
     tracing::info!("bulla has stopped");
     Ok(())
 }
