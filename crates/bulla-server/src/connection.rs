@@ -35,13 +35,20 @@ pub(crate) async fn serve(
     stream: TcpStream,
     peer: Peer,
     acceptor: Option<TlsAcceptor>,
-    stages: watch::Receiver<Stage>,
+    mut stages: watch::Receiver<Stage>,
 ) {
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
         return drive(edge, stream, peer, false, stages).await;
     };
-    match tokio::time::timeout(edge.limits.header_read, acceptor.accept(stream)).await {
+    let handshake = tokio::time::timeout(edge.limits.header_read, acceptor.accept(stream));
+    let handshake = tokio::select! {
+        biased;
+        result = handshake => result,
+        // Nothing was asked yet: there is nothing to wait for.
+        _ = stages.wait_for(|stage| *stage != Stage::Serving) => return,
+    };
+    match handshake {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             drive(edge, stream, peer, http2, stages).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulla_model::{Clock, Region};
 use bulla_service::Service;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -46,21 +46,36 @@ pub(crate) struct Peer {
 }
 
 impl Edge {
-    /// Answers one request: the façade, or one of the few fixed pages.
+    /// Answers one request, and ends the connection where a proxy in front may see its end elsewhere.
+    ///
+    /// A request with `Transfer-Encoding` may have come with a `Content-Length`, too, which hyper then drops; RFC 9112 §6.1: "the
+    /// server MUST close the connection after responding to such a request to avoid the potential attacks."
     pub(crate) async fn answer(
         &self,
         peer: &Peer,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let mut response = self.page_of(peer, request).await;
+        if chunked {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
+
+    /// The façade, or one of the few fixed pages.
+    async fn page_of(&self, peer: &Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         if self.auth == AuthMode::Dev && !self.is_local(&head.uri, &head.headers) {
-            return Ok(page(
+            return page(
                 StatusCode::FORBIDDEN,
                 r#"{"message":"this server answers local names and pages only"}"#,
-            ));
+            );
         }
         let read = matches!(head.method, Method::GET | Method::HEAD);
-        Ok(match head.uri.path() {
+        match head.uri.path() {
             "/" if head.method == Method::POST => {
                 let source_ip = if self.trusted_proxies.is_empty() {
                     peer.text.clone()
@@ -77,7 +92,7 @@ impl Edge {
             "/" => not_allowed("POST"),
             "/healthz" | "/readyz" | "/metrics" => not_allowed("GET, HEAD"),
             _ => page(StatusCode::NOT_FOUND, r#"{"message":"no such page"}"#),
-        })
+        }
     }
 
     /// Keeps web pages from reaching a server that trusts everybody: by a name bound to our address, or across origins.

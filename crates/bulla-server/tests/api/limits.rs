@@ -57,6 +57,42 @@ async fn a_chunked_body_is_counted_as_it_comes() {
 }
 
 #[tokio::test]
+async fn after_a_body_whose_end_two_headers_tell_nothing_more_is_read() {
+    let server = Harness::dev().await;
+    for headers in [
+        "Content-Length: 7\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 7\r\n",
+    ] {
+        let mut stream = server.connect().await;
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: TrentService.ListKeys\r\n\
+             Content-Type: application/x-amz-json-1.1\r\n{headers}\r\n2\r\n{{}}\r\n0\r\n\r\n\
+             GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let said = until_closed(&mut stream).await;
+        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{said}");
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn who_never_reads_his_answers_is_cut_off() {
+    let server = Harness::with(|config| {
+        config.auth = bulla_server::AuthMode::Dev;
+        config.limits.idle = Duration::from_millis(300);
+    })
+    .await;
+    let mut stream = server.connect().await;
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(64);
+    let flood = async { while stream.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), flood)
+        .await
+        .expect("the server ends the connection");
+    assert_eq!(server.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
 async fn headers_that_trickle_end_the_connection() {
     let server = Harness::with(|config| config.limits.header_read = Duration::from_millis(200)).await;
     let mut stream = server.connect().await;

@@ -41,6 +41,19 @@ async fn what_is_under_way_is_answered_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn who_has_asked_nothing_yet_does_not_hold_up_the_end() {
+    let mut server = Harness::start().await;
+    let mut silent = server.connect().await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    server.stop.take().unwrap().send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server.running)
+        .await
+        .expect("the server ends long before the time for headers")
+        .unwrap();
+    assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
 async fn the_drain_time_ends_what_does_not_end() {
     let mut server = Harness::with(|config| config.limits.drain = Duration::from_millis(200)).await;
     let request = server.signed("ListKeys", b"{}");

@@ -116,6 +116,22 @@ async fn requests_are_answered_over_tls() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_does_not_go_on_does_not_hold_up_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let mut server = start(&directory, NEVER).await;
+    let mut stuck = server.connect().await;
+    stuck.write_all(b"\x16\x03\x01").await.unwrap();
+    // A whole handshake later, the server has accepted what came before it.
+    assert_eq!(shown(&server).await, "first");
+    server.stop.take().unwrap().send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server.running)
+        .await
+        .expect("the server ends long before the time for handshakes")
+        .unwrap();
+}
+
+#[tokio::test]
 async fn http_2_is_spoken_to_who_chooses_it() {
     let directory = tempfile::tempdir().unwrap();
     install(&directory, "first.pem", "first.key");

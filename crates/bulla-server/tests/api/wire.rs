@@ -83,7 +83,7 @@ async fn the_content_type_may_have_parameters() {
 }
 
 #[tokio::test]
-async fn a_connection_serves_many_requests_and_chunked_bodies() {
+async fn a_connection_serves_many_requests_and_a_chunked_body_at_its_end() {
     use tokio::io::AsyncWriteExt;
     let server = Harness::dev().await;
     let mut stream = server.connect().await;
@@ -91,12 +91,16 @@ async fn a_connection_serves_many_requests_and_chunked_bodies() {
         "POST / HTTP/1.1\r\nHost: {}\r\nX-Amz-Target: TrentService.GenerateRandom\r\nContent-Type: application/x-amz-json-1.1\r\n",
         server.address
     );
-    for _ in 0..3 {
-        let chunked = format!(
-            "{head}Transfer-Encoding: chunked\r\n\r\n7\r\n{{\"Numbe\r\n12\r\nrOfBytes\":     16}}\r\n0\r\n\r\n"
-        );
-        stream.write_all(chunked.as_bytes()).await.unwrap();
+    let whole = format!("{head}Content-Length: 22\r\n\r\n{{\"NumberOfBytes\":  16}}");
+    let chunked =
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n7\r\n{{\"Numbe\r\n12\r\nrOfBytes\":     16}}\r\n0\r\n\r\n");
+    for (request, stays) in [(&whole, true), (&whole, true), (&chunked, false)] {
+        stream.write_all(request.as_bytes()).await.unwrap();
         let answer = Answer::read(&mut stream).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(
+            answer.headers.get("connection").is_none_or(|value| value != "close"),
+            stays
+        );
     }
 }
