@@ -7,7 +7,7 @@ use sea_query::{Alias, Cond, Expr, ExprTrait, Func, JoinType, LockType, OnConfli
 use crate::dialect::Dialect;
 
 /// Rows in one `INSERT`: few sizes, so that each statement stays prepared.
-pub(crate) const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+pub(crate) const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Every statement of the store, built once when it is opened. Placeholders are bound in the order of their names here.
 #[derive(Debug)]
