@@ -248,10 +248,35 @@ impl Operation for TamperedRow<'_> {
     }
 }
 
+/// Commits go on after one that failed.
+struct ResumeCommits;
+
+impl Operation for ResumeCommits {
+    type Response = ();
+
+    const EVENT: EventKind = EventKind {
+        name: "ResumeCommits",
+        source: BULLA,
+        read_only: true,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    async fn decide(&self, _: &mut Decision<'_>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
 impl Core {
-    /// Writes down that a row was found tampered with before anybody was authenticated.
-    pub(crate) async fn record_tampering(&self, error: &ServiceError) -> Result<(), ServiceError> {
-        let call = Call {
+    /// Writes down that commits go on, which is also how it is found out.
+    pub(crate) async fn record_resumption(&self) -> Result<(), ServiceError> {
+        self.run(&self.own_call()?, &ResumeCommits).await
+    }
+
+    fn own_call(&self) -> Result<Call, ServiceError> {
+        Ok(Call {
             caller: Caller {
                 kind: CallerKind::Service,
                 ..Caller::operator(self.account.clone())
@@ -260,8 +285,12 @@ impl Core {
             request_id: self.draw_uuid()?.into(),
             source_ip: KMS.into(),
             user_agent: KMS.into(),
-        };
-        match self.run(&call, &TamperedRow(error)).await {
+        })
+    }
+
+    /// Writes down that a row was found tampered with before anybody was authenticated.
+    pub(crate) async fn record_tampering(&self, error: &ServiceError) -> Result<(), ServiceError> {
+        match self.run(&self.own_call()?, &TamperedRow(error)).await {
             Err(ServiceError::Tampered { .. }) | Ok(()) => Ok(()),
             Err(error) => Err(error),
         }

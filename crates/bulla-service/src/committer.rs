@@ -7,6 +7,7 @@ mod batch;
 mod staleness;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bulla_audit::{Checkpoint, LogState, PreparedEvent, VerifierKey};
@@ -133,10 +134,9 @@ impl Committer {
                     batch.answer_stale(metrics);
                     return;
                 }
+                self.rows.failing.store(false, Ordering::Relaxed);
                 count(&metrics.commits);
-                metrics
-                    .events
-                    .fetch_add(batch.applied.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                metrics.events.fetch_add(batch.applied.len() as u64, Ordering::Relaxed);
                 metrics.batch_size.record(batch.applied.len() as u64);
                 metrics
                     .commit_micros
@@ -144,6 +144,7 @@ impl Committer {
                 batch.answer(&Ok(()), metrics);
             }
             Err(error) => {
+                self.rows.failing.store(true, Ordering::Relaxed);
                 count(&metrics.commit_failures);
                 tracing::error!(
                     error = &error as &dyn std::error::Error,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulla_store::{Change, ChangeKind, Lookup, Row, RowFilter, Store, Table};
@@ -25,6 +25,8 @@ pub(crate) struct Rows {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) store_key: StoreKey,
     pub(crate) metrics: Metrics,
+    /// Whether the last commit failed.
+    pub(crate) failing: AtomicBool,
     cache: Cache<RowKey, Entry>,
     /// Every change up to this revision is applied to cache and index.
     synced: AtomicU64,
@@ -81,6 +83,7 @@ impl Rows {
             store,
             store_key,
             metrics: Metrics::default(),
+            failing: AtomicBool::new(false),
             cache: Cache::with_weighter(cache_entries.min(1024), cache_entries as u64, quick_cache::UnitWeighter),
             synced: AtomicU64::new(0),
             newest: Mutex::default(),

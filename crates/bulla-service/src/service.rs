@@ -75,6 +75,10 @@ impl Service {
             return Err(ServiceError::ShuttingDown);
         }
         self.core.rows.store.probe().await?;
+        if self.core.rows.failing.load(std::sync::atomic::Ordering::Relaxed) {
+            // A probe needs less room than an event: only an event shows that there is room for events again.
+            self.core.record_resumption().await?;
+        }
         let (answer, outcome) = oneshot::channel();
         match self.core.queue.try_send(Message::Check(answer)) {
             Ok(()) => outcome.await.unwrap_or(Err(ServiceError::ShuttingDown)),

@@ -220,6 +220,22 @@ async fn a_head_taken_back_under_a_node_makes_it_not_ready() {
 }
 
 #[tokio::test]
+async fn after_a_failed_commit_only_a_commit_makes_a_node_ready() {
+    let h = Harness::new().await;
+    // No room for events, though a probe that writes none succeeds.
+    h.store.fail_at(Some(Step::Events));
+    let refused = h.service.create_key(&h.operator(), create_key_request()).await;
+    assert!(matches!(refused, Err(ServiceError::Store(_))));
+    assert!(h.service.ready().await.is_err());
+    h.store.fail_at(None);
+    h.service.ready().await.expect("ready again");
+    assert_eq!(h.last_event()["eventName"], "ResumeCommits");
+    let events = h.events().len();
+    h.service.ready().await.expect("still ready");
+    assert_eq!(h.events().len(), events, "readiness alone is no event");
+}
+
+#[tokio::test]
 async fn a_marker_as_long_as_an_id_may_be_is_refused_as_a_marker() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let h = Harness::new().await;
