@@ -40,7 +40,7 @@ use bulla_service::Call;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -114,6 +114,7 @@ async fn serve(
         uri: &head.uri,
         headers: &head.headers,
     };
+    let user_agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let answer = async {
         let (caller, region) = authenticate::authenticate(edge, &parts, &body, &source_ip).await?;
         *principal = Some(caller.arn().clone());
@@ -122,23 +123,13 @@ async fn serve(
             region,
             request_id: request_id.clone(),
             source_ip,
-            user_agent: user_agent(&head.headers).into(),
+            user_agent: user_agent.unwrap_or_default().into(),
         };
         operation.answer(&edge.service, &call, &body).await
     };
     tokio::time::timeout(limits.request, answer)
         .await
         .unwrap_or_else(|_| Err(Failure::timed_out()))
-}
-
-/// What the client calls itself, as far as CloudTrail keeps it: each request's event holds it.
-fn user_agent(headers: &HeaderMap) -> &str {
-    const MAX_BYTES: usize = 1024;
-    let text = headers
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    text.get(..MAX_BYTES).unwrap_or(text)
 }
 
 fn is_json_1_1(head: &Parts) -> bool {
@@ -219,23 +210,5 @@ fn log(failure: &Failure, request_id: &str, operation: &str, principal: &str) {
             status,
             "refused"
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_holds_one_kibibyte_of_a_user_agent() {
-        let of = |value: &[u8]| {
-            let mut headers = HeaderMap::new();
-            headers.insert(USER_AGENT, HeaderValue::from_bytes(value).unwrap());
-            user_agent(&headers).to_owned()
-        };
-        assert_eq!(of(b"aws-cli/2"), "aws-cli/2");
-        assert_eq!(of(&[b'a'; 30_000]).len(), 1024);
-        assert_eq!(of(b"\xff"), "");
-        assert_eq!(user_agent(&HeaderMap::new()), "");
     }
 }

@@ -15,9 +15,10 @@ use crate::edge::{Edge, Peer};
 use crate::pace::{Pace, Paced};
 
 const MAX_STREAMS: u32 = 32;
-/// What a multiplexed connection may send before somebody reads it: the share of one body, and of all of them together.
-const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 128 * 1024;
+/// What a body of a multiplexed connection may send before somebody reads it; the usual request fits.
+const STREAM_WINDOW_BYTES: u32 = 16 * 1024;
+/// Room for all of them: bodies that wait for memory must not keep the one that has it from coming.
+const CONNECTION_WINDOW_BYTES: u32 = MAX_STREAMS * STREAM_WINDOW_BYTES;
 /// hyper's least; a line and headers that do not fit the buffer are answered 431.
 const MIN_BUFFER_BYTES: usize = 8 * 1024;
 

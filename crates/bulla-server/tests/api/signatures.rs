@@ -1,3 +1,4 @@
+use bulla_service::{Call, Caller};
 use bulla_testkit::Signer;
 
 use crate::harness::{Harness, NOW, REGION};
@@ -165,4 +166,31 @@ async fn regions_that_are_not_served_are_named() {
     let mut bytes = Vec::new();
     server.signer("eu-west-1").request(&mut bytes, "ListKeys", b"{}", NOW);
     assert_eq!(server.raw(&bytes).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cached_signing_key_does_not_outlive_its_access_key() {
+    let server = Harness::start().await;
+    let account = server.service.account().clone();
+    let operator = Call {
+        caller: Caller::operator(account),
+        region: REGION.parse().unwrap(),
+        request_id: "test".into(),
+        source_ip: "in-process".into(),
+        user_agent: "".into(),
+    };
+    let access_key = &server.initialised.credentials.access_key_id;
+    server.ok("ListKeys", serde_json::json!({})).await;
+    for (enabled, status) in [(false, 400), (true, 200)] {
+        server
+            .service
+            .set_access_key_enabled(&operator, access_key, enabled)
+            .await
+            .unwrap();
+        assert_eq!(server.send("ListKeys", b"{}").await.status, status);
+    }
+    server.service.delete_access_key(&operator, access_key).await.unwrap();
+    server
+        .refused("ListKeys", serde_json::json!({}), "UnrecognizedClientException")
+        .await;
 }

@@ -152,6 +152,41 @@ async fn http_2_is_spoken_to_who_chooses_it() {
 }
 
 #[tokio::test]
+async fn large_bodies_come_over_http_2_and_share_its_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let files = TlsFiles {
+        certificates: directory.path().join("tls.pem"),
+        key: directory.path().join("tls.key"),
+        poll: NEVER,
+    };
+    let server = Harness::with(|config| {
+        config.auth = bulla_server::AuthMode::Dev;
+        config.tls = Some(files);
+        config.limits.body_memory_bytes = 1024 * 1024;
+    })
+    .await;
+    let stream = hyper_util::rt::TokioIo::new(connect(&server, b"h2").await);
+    let (sender, connection) = hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    let body = bytes::Bytes::from(format!("{{\"Unknown\":\"{}\"}}", "x".repeat(900 * 1024)));
+    let send = || {
+        let request = http::Request::post(format!("https://{}/", server.address))
+            .header("x-amz-target", "TrentService.ListKeys")
+            .header("content-type", "application/x-amz-json-1.1")
+            .body(http_body_util::Full::new(body.clone()))
+            .unwrap();
+        let mut sender = sender.clone();
+        async move { sender.send_request(request).await.unwrap().status().as_u16() }
+    };
+    // There is room for one at a time: the others wait and come through.
+    assert_eq!(tokio::join!(send(), send(), send()), (200, 200, 200));
+    driver.abort();
+}
+
+#[tokio::test]
 async fn a_certificate_is_read_again_on_request() {
     let directory = tempfile::tempdir().unwrap();
     install(&directory, "first.pem", "first.key");
