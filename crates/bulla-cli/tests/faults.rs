@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use support::{BULLA, Credentials, bulla, init, socket_address};
 
+type Fault<'a> = &'a dyn Fn(&Path);
+
 /// A client of one server that remembers what was acknowledged.
 struct Client<'a> {
     credentials: &'a Credentials,
@@ -130,7 +132,7 @@ fn becomes(server: &BullaProcess, wanted: u16) {
             "never {wanted}: {}",
             server.logs()
         );
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::yield_now();
     }
 }
 
@@ -364,7 +366,7 @@ fn a_database_that_is_garbage_cut_or_gone_is_refused_and_named() {
     };
     let empty = |data: &Path| fs::write(data.join("bulla.db"), "").expect("written");
     let gone = |data: &Path| fs::remove_file(data.join("bulla.db")).expect("removed");
-    let faults: [(&str, &dyn Fn(&Path), &str, &str); 4] = [
+    let faults: [(&str, Fault<'_>, &str, &str); 4] = [
         ("garbage", &garbage, "not a SQLite database", "tampered-store"),
         ("cut", &cut, "damaged", "tampered-store"),
         (
@@ -569,6 +571,10 @@ fn an_init_killed_at_any_step_is_done_anew_or_done() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing is synchronised by it: the moments at which it dies are spread over its life"
+)]
 fn an_init_killed_at_any_time_is_done_anew_or_done() {
     let dir = tempfile::tempdir().expect("a directory");
     let started = Instant::now();
@@ -583,7 +589,6 @@ fn an_init_killed_at_any_time_is_done_anew_or_done() {
             .stderr(Stdio::null())
             .spawn()
             .expect("init starts");
-        // Not to synchronise: the moments at which it dies are spread over its life.
         std::thread::sleep(whole * round / 18);
         drop(child.kill());
         let output = child.wait_with_output().expect("it is gone");

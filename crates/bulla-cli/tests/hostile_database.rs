@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 use support::{BULLA, Credentials, bulla, init, socket_address};
 
+/// An operation that depends on what was attacked; tells whether it succeeded.
+type Depends<'a> = &'a dyn Fn(&History, &BullaProcess) -> bool;
+
 /// A service with history: what it looked like before its last changes (`old`), and what it looks like now (`new`).
 struct History {
     dir: tempfile::TempDir,
@@ -132,7 +135,7 @@ impl History {
 #[test]
 fn a_row_that_decides_and_was_edited_copied_or_deleted_is_refused_and_named() {
     let history = History::write();
-    let tables: [(&str, &dyn Fn(&History, &BullaProcess) -> bool); 8] = [
+    let tables: [(&str, Depends<'_>); 8] = [
         ("settings", &uses_anything),
         ("store_keys", &uses_anything),
         ("audit_keys", &uses_anything),
@@ -190,7 +193,7 @@ fn a_change_that_was_forged_removed_or_added_is_refused_and_named() {
 fn a_row_copied_over_another_is_refused_and_named() {
     let history = History::write();
     for (table, depends) in [
-        ("principals", &uses_second as &dyn Fn(&History, &BullaProcess) -> bool),
+        ("principals", &uses_second as Depends<'_>),
         ("access_keys", &uses_second),
         ("kms_keys", &uses_disabled_key),
         ("key_versions", &opens_or_seals),
@@ -210,7 +213,7 @@ fn a_row_copied_over_another_is_refused_and_named() {
 fn a_row_brought_back_from_an_older_backup_is_refused_and_named() {
     let history = History::write();
     let attach = format!("ATTACH '{}' AS old", history.old().join("bulla.db").display());
-    let attacks: [(&str, &dyn Fn(&History, &BullaProcess) -> bool); 3] = [
+    let attacks: [(&str, Depends<'_>); 3] = [
         ("kms_keys", &uses_disabled_key),
         ("aliases", &uses_alias),
         ("principals", &uses_second),
