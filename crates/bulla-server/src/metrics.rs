@@ -151,6 +151,18 @@ impl Metrics {
                 value(&service.cache_entries),
             ),
             (
+                "bulla_provider_calls_total",
+                "counter",
+                "Calls of root key providers that were answered.",
+                value(&service.root_calls),
+            ),
+            (
+                "bulla_provider_call_failures_total",
+                "counter",
+                "Calls of root key providers that failed.",
+                value(&service.root_call_failures),
+            ),
+            (
                 "bulla_tampered_rows_total",
                 "counter",
                 "Rows refused because they were changed.",

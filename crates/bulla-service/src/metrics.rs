@@ -17,6 +17,10 @@ pub struct Metrics {
     pub cache_misses: AtomicU64,
     /// Rows that were refused because they are not what the service wrote.
     pub tampered_rows: AtomicU64,
+    /// Calls of root providers that were answered; after the start only a replacement of roots makes any.
+    pub root_calls: AtomicU64,
+    /// Calls of root providers that failed.
+    pub root_call_failures: AtomicU64,
     /// Rows in the cache now.
     pub cache_entries: AtomicU64,
     /// Requests per group commit.

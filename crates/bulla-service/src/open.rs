@@ -1,6 +1,7 @@
 //! Opening a service: unlock the store key, believe the settings, the head and the change feed, start the committer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bulla_audit::VerifierKey;
@@ -17,6 +18,7 @@ use crate::change_feed::{self, FeedError, Source};
 use crate::committer::{Committer, believe_head};
 use crate::entry::seed_place;
 use crate::keyring::StoreKey;
+use crate::metrics::Metrics;
 use crate::row_ids::{SETTINGS_ROW, numbered_row};
 use crate::rows::Rows;
 use crate::service::Core;
@@ -45,10 +47,12 @@ impl Service {
         let claimed: SettingsBody = claimed_body(Table::Settings, SETTINGS_ROW, &settings_row)?;
         let store_key_row = store.lookup(Table::StoreKeys, &store_key_id).await?;
         let wraps: StoreKeyBody = claimed_body(Table::StoreKeys, &store_key_id, &store_key_row)?;
-        let secret = unlock(roots, &claimed.origin, &wraps).await?;
+        let mut calls = RootCalls::default();
+        let secret = unlock(roots, &claimed.origin, &wraps, &mut calls).await?;
         let store_key = StoreKey::new(secret, &claimed.origin, 1)
             .map_err(|_| OpenError::tampered(Table::StoreKeys, &store_key_id))?;
         let rows = Arc::new(Rows::new(store.clone(), store_key, settings.cache_entries));
+        calls.add_to(&rows.metrics);
 
         change_feed::walk(
             Source::Store(&*store),
@@ -114,15 +118,39 @@ fn claimed_body<B: Body>(table: Table, id: &str, lookup: &Lookup) -> Result<B, O
         .ok_or_else(|| OpenError::tampered(table, id))
 }
 
+/// Calls of root providers, counted before there is anything to count them in.
+#[derive(Debug, Default)]
+struct RootCalls {
+    ok: u64,
+    failed: u64,
+}
+
+impl RootCalls {
+    fn count<T>(&mut self, answer: Result<T, KmsError>) -> Result<T, KmsError> {
+        *if answer.is_ok() { &mut self.ok } else { &mut self.failed } += 1;
+        answer
+    }
+
+    fn add_to(&self, metrics: &Metrics) {
+        metrics.root_calls.fetch_add(self.ok, Ordering::Relaxed);
+        metrics.root_call_failures.fetch_add(self.failed, Ordering::Relaxed);
+    }
+}
+
 /// Unwraps the store key with the first of the given roots that wraps it.
 ///
 /// The root itself authenticates what it unwraps, under a context that names the store and the version.
-async fn unlock(roots: &[Root], origin: &str, store_key: &StoreKeyBody) -> Result<DataKey, OpenError> {
+async fn unlock(
+    roots: &[Root],
+    origin: &str,
+    store_key: &StoreKeyBody,
+    calls: &mut RootCalls,
+) -> Result<DataKey, OpenError> {
     let context = StoreKey::root_context(origin, 1).map_err(|_| OpenError::tampered(Table::Settings, SETTINGS_ROW))?;
     let mut given = Vec::new();
     let mut failure: Option<KmsError> = None;
     for root in roots {
-        let resolved = match root.provider.describe(&root.key).await {
+        let resolved = match calls.count(root.provider.describe(&root.key).await) {
             Ok(description) => description.key,
             Err(error) => {
                 failure.get_or_insert(error);
@@ -136,7 +164,7 @@ async fn unlock(roots: &[Root], origin: &str, store_key: &StoreKeyBody) -> Resul
         let bytes = STANDARD
             .decode(&wrap.wrapped)
             .map_err(|_| OpenError::tampered(Table::StoreKeys, numbered_row(1)))?;
-        match root.provider.unwrap(&root.key, &bytes, &context).await {
+        match calls.count(root.provider.unwrap(&root.key, &bytes, &context).await) {
             Ok(secret) => return Ok(secret),
             // A later root may still open it; the clearest failure is told if none does.
             Err(error) => failure = Some(error),

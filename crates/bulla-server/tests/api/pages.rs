@@ -79,6 +79,12 @@ async fn metrics_count_operations_by_outcome_and_hold_no_names_of_clients() {
         line.rsplit(' ').next().unwrap().parse().unwrap()
     };
     assert!(value("bulla_audit_commits_total") >= 3);
+    assert_eq!(
+        value("bulla_provider_calls_total"),
+        2,
+        "the start describes the root and unwraps the store key"
+    );
+    assert_eq!(value("bulla_provider_call_failures_total"), 0);
     assert!(value("bulla_audit_events_total") >= 3);
     assert_eq!(
         value("bulla_audit_batch_size_count"),

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use bulla_store::Table;
 use serde_json::{Map, Value};
 
@@ -5,6 +7,7 @@ use crate::bodies::{RootWrap, StoreKeyBody};
 use crate::decision::{Decision, EventKind};
 use crate::initialise::wrap_store_key;
 use crate::limits::members;
+use crate::metrics::count;
 use crate::row_ids::numbered_row;
 use crate::runner::{BULLA, Operation};
 use crate::{Call, Root, Service, ServiceError};
@@ -29,9 +32,14 @@ impl Service {
             ));
         }
         let secret = self.core.rows.store_key.secret();
+        let metrics = &self.core.rows.metrics;
         let wraps = wrap_store_key(roots, &self.core.origin, secret)
             .await
-            .map_err(|error| ServiceError::Root(error.into()))?;
+            .map_err(|error| {
+                count(&metrics.root_call_failures);
+                ServiceError::Root(error.into())
+            })?;
+        metrics.root_calls.fetch_add(wraps.len() as u64, Ordering::Relaxed);
         let keep = keep.to_vec();
         self.core.run(call, &ReplaceRoots { wraps, keep }).await
     }
