@@ -192,11 +192,7 @@ fn a_full_disk_refuses_what_it_can_not_record_and_goes_on_when_there_is_room() {
     }
     let refused = refused.expect("the disk is full at some time");
     assert!(is_internal_error(&refused), "{refused:?}");
-    assert!(
-        server.logs().contains("the store is full"),
-        "the log says why: {}",
-        server.logs()
-    );
+    server.wait_for_log("the store is full").expect("the log says why");
     for operation in ["CreateKey", "GenerateRandom", "ListKeys"] {
         let answer = client.ask(&server, operation, &json!({ "NumberOfBytes": 1 }));
         assert!(
@@ -273,17 +269,17 @@ fn a_database_that_another_process_locks_refuses_until_it_is_released() {
     let refused = client.ask(&server, "CreateKey", &json!({}));
     assert!(is_internal_error(&refused), "{refused:?}");
     assert!(asked.elapsed() >= Duration::from_secs(1), "it waited for the lock");
-    assert!(
-        server.logs().contains("the store is locked by another transaction"),
-        "{}",
-        server.logs()
-    );
+    server
+        .wait_for_log("the store is locked by another transaction")
+        .expect("the log says why");
     becomes(&server, 503);
     assert_eq!(status(&server, "/healthz"), 200);
-    let late = BullaProcess::start(&command).map(drop);
-    if let Err(refused) = late {
-        assert!(refused.logs.contains("locked"), "{}", refused.logs);
-    }
+    let refused = BullaProcess::start(&command).expect_err("who can't write does not serve");
+    assert!(
+        refused.logs.contains("locked") && refused.logs.contains("hint: "),
+        "{}",
+        refused.logs
+    );
 
     runtime.block_on(async {
         stranger.execute("ROLLBACK").await.expect("it lets go");
