@@ -2,12 +2,12 @@
 
 use anyhow::Context as _;
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit, umask};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Switches core dumps and the reading of this process's memory by its own user off, makes new files the owner's alone, and makes a
-/// write beyond the limit on file sizes an error of that write, as on a full disk, instead of the end of the process.
+/// Switches core dumps and the reading of this process's memory by its own user off, makes new files the owner's alone, allows
+/// as many open files as may be allowed, and makes a write beyond the limit on file sizes an error of that write, as on a full disk, instead of the end of the process.
 ///
 /// # Errors
 /// The system refuses.
@@ -19,6 +19,15 @@ pub(crate) fn guard() -> Result<(), anyhow::Error> {
     setrlimit(Resource::Core, none).context("switching core dumps off")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("switching core dumps off")?;
     umask(Mode::from_raw_mode(0o077));
+    // The server takes more connections than the usual soft limit has files.
+    let files = getrlimit(Resource::Nofile);
+    if files.maximum.is_some() {
+        let raised = Rlimit {
+            current: files.maximum,
+            ..files
+        };
+        setrlimit(Resource::Nofile, raised).context("raising the limit on open files")?;
+    }
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()

@@ -10,8 +10,8 @@ use support::{BULLA, init};
 
 /// A production service of its own for each clause; it ends with the test program.
 async fn bulla() -> AwsFixture {
-    let dir = tempfile::tempdir().expect("a temporary directory").keep();
-    let data = dir.join("data");
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let data = dir.path().join("data");
     let credentials = init(&data, &[]);
     let server = BullaProcess::production(BULLA, &data).expect("it starts");
     let config = AwsConfig {
@@ -25,7 +25,12 @@ async fn bulla() -> AwsFixture {
         ..AwsConfig::default()
     };
     let fixture = AwsFixture::at(&config, &[]).await;
-    END.with(|end| end.borrow_mut().push(Running { _server: server, dir }));
+    END.with(|end| {
+        end.borrow_mut().push(Running {
+            _server: server,
+            _dir: dir,
+        })
+    });
     fixture
 }
 
@@ -36,15 +41,7 @@ thread_local! {
 
 struct Running {
     _server: BullaProcess,
-    dir: std::path::PathBuf,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.dir) {
-            eprintln!("{} stays: {error}", self.dir.display());
-        }
-    }
+    _dir: tempfile::TempDir,
 }
 
 bulla_kms::provider_conformance!(bulla().await);

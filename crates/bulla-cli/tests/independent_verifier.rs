@@ -1,6 +1,5 @@
 //! The formats, read by Python programs that were written from `spec/` alone.
 
-#[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
 use std::fs;
