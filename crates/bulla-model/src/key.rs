@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ParseError;
 use crate::account::text_type;
 
-/// A key id: a UUID in lower case with hyphens (later also `mrk-` and 32 hex digits).
+/// A key id: a UUID in lower case with hyphens, or for a multi-Region key `mrk-` and 32 hex digits in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId(Arc<str>);
@@ -18,9 +18,20 @@ impl KeyId {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into())
     }
 
+    /// Makes the id of a multi-Region key of 16 random bytes.
+    pub fn multi_region_from_random(bytes: [u8; 16]) -> Self {
+        let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        Self(format!("mrk-{}", uuid.simple()).into())
+    }
+
     /// The id.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Tells whether it is the id of a multi-Region key, primary or replica.
+    pub fn is_multi_region(&self) -> bool {
+        self.0.starts_with("mrk-")
     }
 }
 
@@ -28,11 +39,15 @@ impl FromStr for KeyId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         let legal = text.len() == 36
-            && text.bytes().enumerate().all(|(at, b)| match at {
-                8 | 13 | 18 | 23 => b == b'-',
-                _ => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
-            });
+            && match text.strip_prefix("mrk-") {
+                Some(digits) => digits.bytes().all(is_hex),
+                None => text.bytes().enumerate().all(|(at, b)| match at {
+                    8 | 13 | 18 | 23 => b == b'-',
+                    _ => is_hex(b),
+                }),
+            };
         if legal {
             Ok(Self(text.into()))
         } else {
@@ -94,10 +109,10 @@ aws_enum! {
         PendingImport = "PendingImport",
         /// A primary key that waits for its replicas to be deleted.
         PendingReplicaDeletion = "PendingReplicaDeletion",
-        /// Its primary region is changing.
-        Updating = "Updating",
         /// Its key store can't be reached.
         Unavailable = "Unavailable",
+        /// Its primary region is changing.
+        Updating = "Updating",
     }
 }
 
@@ -112,14 +127,8 @@ aws_enum! {
         GenerateVerifyMac = "GENERATE_VERIFY_MAC",
         /// Agrees on a secret.
         KeyAgreement = "KEY_AGREEMENT",
-    }
-}
-
-aws_enum! {
-    /// What kind of material a key has.
-    KeySpec, "key spec" {
-        /// 256 bits for AES-256-GCM.
-        SymmetricDefault = "SYMMETRIC_DEFAULT",
+        /// Encapsulates and decapsulates shared secrets.
+        EncapsulateDecapsulate = "ENCAPSULATE_DECAPSULATE",
     }
 }
 
@@ -128,20 +137,12 @@ aws_enum! {
     KeyOrigin, "key origin" {
         /// Made by the service.
         AwsKms = "AWS_KMS",
-    }
-}
-
-aws_enum! {
-    /// How a key encrypts.
-    EncryptionAlgorithm, "encryption algorithm" {
-        /// AES-256-GCM under a symmetric key.
-        SymmetricDefault = "SYMMETRIC_DEFAULT",
-        /// RSA OAEP with SHA-1.
-        RsaesOaepSha1 = "RSAES_OAEP_SHA_1",
-        /// RSA OAEP with SHA-256.
-        RsaesOaepSha256 = "RSAES_OAEP_SHA_256",
-        /// SM2.
-        Sm2Pke = "SM2PKE",
+        /// Imported by its owner.
+        External = "EXTERNAL",
+        /// In a CloudHSM cluster.
+        AwsCloudHsm = "AWS_CLOUDHSM",
+        /// In a key manager outside, reached through its proxy.
+        ExternalKeyStore = "EXTERNAL_KEY_STORE",
     }
 }
 
@@ -175,6 +176,26 @@ aws_enum! {
     }
 }
 
+aws_enum! {
+    /// Which of the keys of a multi-Region key one is.
+    MultiRegionKeyType, "multi-Region key type" {
+        /// The one that is replicated, and whose rotation the others follow.
+        Primary = "PRIMARY",
+        /// A copy in another region.
+        Replica = "REPLICA",
+    }
+}
+
+aws_enum! {
+    /// Whose key it is: AWS's own services make managed keys, and this service has none.
+    KeyManager, "key manager" {
+        /// AWS's.
+        Aws = "AWS",
+        /// The customer's.
+        Customer = "CUSTOMER",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,14 +216,30 @@ mod tests {
     }
 
     #[test]
+    fn multi_region_ids_are_mrk_and_32_hex_digits() {
+        let id: KeyId = "mrk-1234abcd12ab34cd56ef1234567890ab".parse().expect("an id");
+        assert!(id.is_multi_region());
+        for wrong in [
+            "mrk-1234abcd12ab34cd56ef1234567890a",
+            "mrk-1234abcd12ab34cd56ef1234567890abc",
+            "mrk-1234ABCD12ab34cd56ef1234567890ab",
+            "mrk-1234abcd-12ab-34cd-56ef-12345678",
+            "MRK-1234abcd12ab34cd56ef1234567890ab",
+        ] {
+            assert!(wrong.parse::<KeyId>().is_err(), "{wrong}");
+        }
+        assert!(!KeyId::from_random([7; 16]).is_multi_region());
+    }
+
+    #[test]
     fn enums_parse_what_they_print() {
         for state in KeyState::ALL {
             assert_eq!(state.as_str().parse(), Ok(*state));
         }
-        for algorithm in EncryptionAlgorithm::ALL {
-            assert_eq!(algorithm.as_str().parse(), Ok(*algorithm));
+        for usage in KeyUsage::ALL {
+            assert_eq!(usage.as_str().parse(), Ok(*usage));
         }
-        assert!("symmetric_default".parse::<KeySpec>().is_err());
+        assert!("encrypt_decrypt".parse::<KeyUsage>().is_err());
     }
 
     proptest! {
@@ -210,6 +247,9 @@ mod tests {
         fn random_bytes_make_version_4_ids(bytes in any::<[u8; 16]>()) {
             let id = KeyId::from_random(bytes);
             prop_assert_eq!(id.as_str().as_bytes()[14], b'4');
+            prop_assert_eq!(id.as_str().parse::<KeyId>(), Ok(id));
+            let id = KeyId::multi_region_from_random(bytes);
+            prop_assert!(id.is_multi_region());
             prop_assert_eq!(id.as_str().parse::<KeyId>(), Ok(id));
         }
     }

@@ -3,10 +3,14 @@
 //! Pure: no I/O, no async, no ambient clock but [`SystemClock`], which is only ever passed in.
 
 mod account;
+mod algorithms;
 mod alias;
 mod arn;
+mod grant_operation;
 mod key;
+mod key_material;
 mod key_ref;
+mod key_spec;
 mod material_id;
 mod principal;
 mod tag;
@@ -14,10 +18,17 @@ mod time;
 mod transitions;
 
 pub use account::{AccountId, Region};
+pub use algorithms::{
+    EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, MacAlgorithm, MessageType, SigningAlgorithm,
+    WrappingAlgorithm,
+};
 pub use alias::{AliasName, AliasNameError};
 pub use arn::{AliasArn, KeyArn};
-pub use key::{DataKeySpec, EncryptionAlgorithm, KeyId, KeyOrigin, KeySpec, KeyState, KeyUsage, RotationType};
+pub use grant_operation::GrantOperation;
+pub use key::{DataKeySpec, KeyId, KeyManager, KeyOrigin, KeyState, KeyUsage, MultiRegionKeyType, RotationType};
+pub use key_material::{ExpirationModel, ImportState, ImportType, KeyMaterialState};
 pub use key_ref::{KeyRef, KeyRefError, NamedKey};
+pub use key_spec::{DataKeyPairSpec, KeySpec, WrappingKeySpec};
 pub use material_id::MaterialId;
 pub use principal::{PrincipalArn, PrincipalName, Role};
 pub use tag::{Tag, TagError};

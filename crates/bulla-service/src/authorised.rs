@@ -175,7 +175,10 @@ impl<O: Operation> Authorised<O> {
     /// Requires that the key's state permits the operation.
     pub(crate) fn require_state(&self, asked: Asked) -> Result<(), ServiceError> {
         let arn = &self.key.arn;
-        permit(asked, self.key.body.state).map_err(|refusal| match refusal {
+        permit(asked, self.key.body.state, self.key.body.origin).map_err(|refusal| match refusal {
+            Refusal::Origin(origin) => ServiceError::Unsupported(format!(
+                "{arn} origin is {origin} which is not valid for this operation."
+            )),
             Refusal::Disabled => ServiceError::Disabled(format!("{arn} is disabled.")),
             Refusal::InvalidState(words) => ServiceError::InvalidState(format!("{arn} is {words}.")),
         })

@@ -91,6 +91,12 @@ impl Operation for CreateKeyRequest {
                 "Multi-Region keys are not supported by this version of Bulla.".to_owned(),
             ));
         }
+        if self.spec != KeySpec::SymmetricDefault || self.origin != KeyOrigin::AwsKms {
+            return Err(ServiceError::Unsupported(format!(
+                "The key spec {} with origin {} is not built yet.",
+                self.spec, self.origin
+            )));
+        }
         if self.usage != KeyUsage::EncryptDecrypt {
             return Err(ServiceError::Validation(format!(
                 "KeyUsage {} is not compatible with KeySpec {}",

@@ -1,4 +1,4 @@
-use bulla_model::{KeyArn, Operation as Asked, Timestamp};
+use bulla_model::{KeyArn, KeyState, Operation as Asked, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
@@ -61,7 +61,12 @@ impl Operation for GetKeyRotationStatusRequest {
             .authorise_key::<Self>("kms:GetKeyRotationStatus", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::GetKeyRotationStatus)?;
-        let rotation = key.key.body.rotation.as_ref();
+        // "While a KMS key is pending deletion, its key rotation status is false."
+        let goes = matches!(
+            key.key.body.state,
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion
+        );
+        let rotation = key.key.body.rotation.as_ref().filter(|_| !goes);
         Ok(GetKeyRotationStatusResponse {
             key_arn: key.key.arn.clone(),
             enabled: rotation.is_some(),
