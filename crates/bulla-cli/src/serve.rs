@@ -190,6 +190,9 @@ pub(crate) fn server_config(
     };
     config.regions = Settings::list("server.regions", settings.regions.as_deref())?;
     config.trusted_proxies = Settings::list("server.trusted_proxies", settings.trusted_proxies.as_deref())?;
+    if let Some(most) = settings.connections_per_client {
+        config.limits.connections_per_client = most;
+    }
     config.dev_hosts = Settings::list("server.dev_hosts", settings.dev_hosts.as_deref())?;
     config.behind_tls_proxy = settings.behind_tls_proxy;
     config.allow_remote_dev = settings.dev_allow_remote;

@@ -65,6 +65,7 @@ pub(crate) struct ServerSettings {
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) behind_tls_proxy: bool,
     pub(crate) trusted_proxies: Option<String>,
+    pub(crate) connections_per_client: Option<u32>,
     pub(crate) regions: Option<String>,
     pub(crate) dev_hosts: Option<String>,
     pub(crate) dev_allow_remote: bool,

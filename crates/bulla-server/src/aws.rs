@@ -36,7 +36,7 @@ use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use bulla_service::Call;
+use bulla_service::{Call, Refusal};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, EXPIRES, HeaderValue, PRAGMA, USER_AGENT};
 use http::request::Parts;
@@ -62,6 +62,8 @@ pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, source_ip:
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let operation = target.and_then(Operation::of_target);
     if !is_json_1_1(head) {
+        edge.service
+            .record_authentication_failure("UnknownOperationException", &source_ip);
         edge.metrics
             .count(operation, "UnknownOperationException", began.elapsed());
         return without_json(operation.is_some() || target.is_some(), &request_id);
@@ -107,8 +109,9 @@ async fn serve(
         .map_err(|error| match error {
             BodyError::TooLarge => Failure::too_large(limits.body_bytes),
             BodyError::Incomplete => Failure::incomplete_body(),
-        })?;
-    let operation = operation.ok_or_else(Failure::unknown_operation)?;
+        })
+        // Without the whole body nobody is authenticated.
+        .inspect_err(|failure| edge.service.record_authentication_failure(failure.code, &source_ip))?;
     let parts = SignedParts {
         method: &head.method,
         uri: &head.uri,
@@ -116,7 +119,12 @@ async fn serve(
     };
     let user_agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let answer = async {
-        let (caller, region) = authenticate::authenticate(edge, &parts, &body, &source_ip).await?;
+        let (caller, region) = match authenticate::authenticate(edge, &parts, &body, &source_ip).await {
+            Ok(authenticated) => authenticated,
+            // As AWS does: which operations there are is told to everybody.
+            Err(failure) if operation.is_none() && !failure.is_internal() => return Err(Failure::unknown_operation()),
+            Err(failure) => return Err(failure),
+        };
         *principal = Some(caller.arn().clone());
         let call = Call {
             caller,
@@ -125,7 +133,23 @@ async fn serve(
             source_ip,
             user_agent: user_agent.unwrap_or_default().into(),
         };
-        operation.answer(&edge.service, &call, &body).await
+        let result = match operation {
+            Some(operation) => operation.answer(&edge.service, &call, &body).await,
+            None => Err(Failure::unknown_operation()),
+        };
+        match result {
+            Err(failure) if failure.is_of_the_edge() => {
+                let refusal = Refusal {
+                    operation: operation.map_or("UnknownOperation", |operation| operation.route().name),
+                    read_only: operation.is_none_or(Operation::is_read_only),
+                    code: failure.code,
+                };
+                edge.service.record_refusal(&call, refusal).await?;
+                Err(failure)
+            }
+            // The service has recorded it.
+            result => result,
+        }
     };
     tokio::time::timeout(limits.request, answer)
         .await

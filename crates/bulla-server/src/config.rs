@@ -60,6 +60,9 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most connections at once; further ones wait to be accepted.
     pub connections: u32,
+    /// Most connections at once of one client (an IPv4 address, an IPv6 network of 64 bits); further ones are closed at once. Trusted
+    /// proxies have no such limit.
+    pub connections_per_client: u32,
     /// From a request's first byte to the end of its headers; also for the TLS handshake.
     pub header_read: Duration,
     /// From the end of the headers to the end of the body.
@@ -96,6 +99,7 @@ impl Default for Limits {
             body_memory_bytes: 256 * 1024 * 1024,
             header_bytes: 32 * 1024,
             connections: 4096,
+            connections_per_client: 1024,
             header_read: Duration::from_secs(10),
             body_read: Duration::from_secs(20),
             idle: Duration::from_secs(90),

@@ -10,6 +10,7 @@
 
 mod aws;
 mod body;
+mod clients;
 mod config;
 mod connection;
 mod edge;

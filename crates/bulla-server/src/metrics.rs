@@ -47,6 +47,8 @@ pub(crate) struct Metrics {
     rows: Vec<Row>,
     /// Connections open now.
     pub(crate) connections: AtomicU64,
+    /// Connections closed at once because their client had too many.
+    pub(crate) refused_connections: AtomicU64,
     /// TLS handshakes that failed.
     pub(crate) failed_handshakes: AtomicU64,
 }
@@ -64,6 +66,7 @@ impl Metrics {
         Self {
             rows,
             connections: AtomicU64::new(0),
+            refused_connections: AtomicU64::new(0),
             failed_handshakes: AtomicU64::new(0),
         }
     }
@@ -95,6 +98,12 @@ impl Metrics {
                 "gauge",
                 "Connections open now.",
                 value(&self.connections),
+            ),
+            (
+                "bulla_connections_refused_total",
+                "counter",
+                "Connections closed at once because their client had too many.",
+                value(&self.refused_connections),
             ),
             (
                 "bulla_tls_handshake_failures_total",

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::body::memory;
+use crate::clients::Clients;
 use crate::config::{AuthMode, ServerConfig};
 use crate::connection::{Stage, serve};
 use crate::edge::{Edge, Peer};
@@ -36,6 +37,7 @@ pub struct Server;
 pub struct BoundServer {
     listener: TcpListener,
     local_addr: SocketAddr,
+    clients: Arc<Clients>,
     edge: Arc<Edge>,
     certificate: Option<Arc<Certificate>>,
     acceptor: Option<TlsAcceptor>,
@@ -98,6 +100,7 @@ impl Server {
         if dev {
             tracing::warn!(%local_addr, "DEV MODE: everybody who reaches this address is the administrator, whatever he signs with");
         }
+        let clients = Clients::new(config.limits.connections_per_client, config.trusted_proxies.clone());
         let edge = Edge {
             service,
             clock,
@@ -117,6 +120,7 @@ impl Server {
         Ok(BoundServer {
             listener,
             local_addr,
+            clients,
             edge: Arc::new(edge),
             certificate,
             acceptor,
@@ -181,6 +185,11 @@ impl BoundServer {
                     continue;
                 }
             };
+            let Some(admitted) = self.clients.admit(address.ip()) else {
+                self.edge.metrics.refused_connections.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(%address, "a client has as many connections as it may: this one is closed");
+                continue;
+            };
             let (edge, acceptor, stages) = (self.edge.clone(), self.acceptor.clone(), stages.clone());
             tokio::spawn(async move {
                 let address = address.ip().to_canonical();
@@ -191,6 +200,7 @@ impl BoundServer {
                 edge.metrics.connections.fetch_add(1, Ordering::Relaxed);
                 serve(&edge, stream, peer, acceptor, stages).await;
                 edge.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+                drop(admitted);
                 drop(permit);
             });
         }

@@ -4,6 +4,8 @@
 
 #[path = "api/arbitrary_bytes.rs"]
 mod arbitrary_bytes;
+#[path = "api/audited_refusals.rs"]
+mod audited_refusals;
 #[path = "api/bad_input.rs"]
 mod bad_input;
 #[path = "api/dev_mode.rs"]

@@ -17,6 +17,7 @@ use crate::bodies::{AuditKeyBody, Body, SettingsBody, StoreKeyBody};
 use crate::change_feed::{self, FeedError, Source};
 use crate::committer::{Committer, believe_head};
 use crate::entry::seed_place;
+use crate::freshness::Freshness;
 use crate::keyring::StoreKey;
 use crate::metrics::Metrics;
 use crate::row_ids::{SETTINGS_ROW, numbered_row};
@@ -98,6 +99,7 @@ impl Service {
             random,
             queue,
             failures: FailureCounts::default(),
+            freshness: Freshness::new(settings.refusal_check),
             account: claimed.account,
             origin: claimed.origin,
             verifier_key,

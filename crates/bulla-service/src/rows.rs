@@ -54,6 +54,11 @@ impl Newest {
         self.by_row.insert(slot, value);
     }
 
+    fn is_there(&self, table: Table, id: &str) -> bool {
+        let newest = self.by_row.get(&self.slot(table, id));
+        newest.is_some_and(|newest| newest & 1 == 0)
+    }
+
     /// The revision that is known of a row, where what a lookup shows is older than that.
     fn newer_than(&self, table: Table, id: &str, shown: Option<&Change>) -> Option<u64> {
         let known = self.by_row.get(&self.slot(table, id)).copied()?;
@@ -116,6 +121,11 @@ impl Rows {
         let entry = self.cache.get(&RowKeyRef { table, id })?;
         count(&self.metrics.cache_hits);
         Some(entry)
+    }
+
+    /// Whether there is such a row, as far as this node has heard; no store is asked.
+    pub(crate) fn is_known(&self, table: Table, id: &str) -> bool {
+        self.newest().is_there(table, id)
     }
 
     /// Reads a row from the store, verifies it, and keeps it unless a change came in between.

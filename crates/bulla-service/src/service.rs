@@ -3,11 +3,13 @@ use std::sync::Arc;
 
 use bulla_crypto::{Random, SecretBytes};
 use bulla_model::{AccountId, Clock};
+use bulla_store::Table;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::authentication_failures::FailureCounts;
 use crate::committer::Message;
 use crate::entry::Entry;
+use crate::freshness::Freshness;
 use crate::rows::Rows;
 use crate::{Credential, Metrics, Mode, ServiceError};
 
@@ -26,6 +28,7 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) queue: mpsc::Sender<Message>,
     pub(crate) failures: FailureCounts,
+    pub(crate) freshness: Freshness,
     pub(crate) account: AccountId,
     pub(crate) origin: String,
     pub(crate) verifier_key: String,
@@ -37,7 +40,9 @@ impl Service {
     /// Finds an active access key of an active principal; `None` for any other.
     ///
     /// It may come from a cache that another node's change has not reached; the operation that it signs is held against that change
-    /// when it commits, so a disabled key decides the very next operation nevertheless.
+    /// when it commits, so a disabled key decides the very next operation nevertheless. `None` was true when this was called, on
+    /// whichever node; finding that out costs the store one look for all who ask at once, and no more than one in
+    /// [`refusal_check`](crate::Settings::refusal_check).
     ///
     /// # Errors
     /// `Store`, `Tampered`.
@@ -53,10 +58,10 @@ impl Service {
 
     /// Records that a request could not be authenticated: `kind` is AWS's error code, as `InvalidSignatureException`.
     ///
-    /// Recorded in aggregate, one event a minute at most; never fails and never waits.
+    /// Recorded in aggregate, one event a minute at most, which names the addresses that sent most; never fails and never waits.
     pub fn record_authentication_failure(&self, kind: &'static str, source_ip: &str) {
         tracing::debug!(kind, source_ip, "a request was not authenticated");
-        self.core.failures.count(kind, self.core.clock.now());
+        self.core.failures.count(kind, source_ip, self.core.clock.now());
     }
 
     /// Writes down the authentication failures that were counted since the last time, as happens by itself once a minute.
@@ -125,32 +130,37 @@ impl Service {
 
 impl Core {
     async fn credential(&self, access_key_id: &str) -> Result<Option<Arc<Credential>>, ServiceError> {
-        use bulla_store::Table;
         // Ids of another form are in no row; who guesses does not reach the store.
         let legal = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
         if access_key_id.len() != 20 || !access_key_id.bytes().all(legal) {
             return Ok(None);
         }
-        // Who is refused commits nothing, and a node learns at its commits what others changed: so no cache decides against anybody.
-        for cached in [true, false] {
-            let Some(Entry::AccessKey(access_key)) = self.entry(Table::AccessKeys, access_key_id, cached).await? else {
-                continue;
-            };
-            let principal = access_key.credential.principal.as_str();
-            let Some(Entry::Principal(principal)) = self.entry(Table::Principals, principal, cached).await? else {
-                continue;
-            };
-            if access_key.enabled && principal.body.enabled {
-                return Ok(Some(access_key.credential.clone()));
-            }
+        if let Some(credential) = self.known_credential(access_key_id).await? {
+            return Ok(Some(credential));
         }
-        Ok(None)
+        // Who is refused commits nothing, and a node learns at its commits what others changed: so nobody is refused before it has looked.
+        self.freshness.catch_up(&self.queue).await?;
+        self.known_credential(access_key_id).await
     }
 
-    async fn entry(&self, table: bulla_store::Table, id: &str, cached: bool) -> Result<Option<Entry>, ServiceError> {
-        match self.rows.cached(table, id).filter(|_| cached) {
+    /// The same as far as this node has heard; reads the store for rows that are there, and for no others.
+    async fn known_credential(&self, access_key_id: &str) -> Result<Option<Arc<Credential>>, ServiceError> {
+        let Some(Entry::AccessKey(access_key)) = self.known_entry(Table::AccessKeys, access_key_id).await? else {
+            return Ok(None);
+        };
+        let principal = access_key.credential.principal.as_str();
+        let Some(Entry::Principal(principal)) = self.known_entry(Table::Principals, principal).await? else {
+            return Ok(None);
+        };
+        let active = access_key.enabled && principal.body.enabled;
+        Ok(active.then(|| access_key.credential.clone()))
+    }
+
+    async fn known_entry(&self, table: Table, id: &str) -> Result<Option<Entry>, ServiceError> {
+        match self.rows.cached(table, id) {
             Some(entry) => Ok(Some(entry)),
-            None => self.rows.load(table, id).await,
+            None if self.rows.is_known(table, id) => self.rows.load(table, id).await,
+            None => Ok(None),
         }
     }
 

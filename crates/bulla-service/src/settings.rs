@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bulla_kms::KeyProvider;
 use bulla_model::{AccountId, PrincipalArn, PrincipalName, Region};
@@ -79,6 +80,8 @@ pub struct Settings {
     pub batch_size: usize,
     /// How often one request is decided again before it is answered `Throttled`.
     pub max_decisions: u32,
+    /// How often, at most, the store is asked for what other nodes changed before a caller who is not known here is refused.
+    pub refusal_check: Duration,
     /// Whether due rotations and deletions are carried out by a background task.
     pub sweep: bool,
 }
@@ -92,6 +95,7 @@ impl Settings {
             queue_length: 16_384,
             batch_size: 1_024,
             max_decisions: 32,
+            refusal_check: Duration::from_millis(50),
             sweep: true,
         }
     }

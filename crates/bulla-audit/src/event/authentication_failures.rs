@@ -7,7 +7,7 @@ use crate::{EventDraft, EventType, Intent, UserIdentity, timestamp};
 /// A flood of requests that did not authenticate, as one event.
 ///
 /// Failures before anybody is known are counted rather than written one by one, so that who has no credentials can't fill the disk. The
-/// event's name is `AuthenticationFailures`; count, times and reasons are its `requestParameters`.
+/// event's name is `AuthenticationFailures`; count, times, reasons and sources are its `requestParameters`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticationFailures {
     /// When the first of them came, in microseconds since 1970.
@@ -17,6 +17,10 @@ pub struct AuthenticationFailures {
     /// How many for each AWS error code (`InvalidSignatureException`, `UnrecognizedClientException`, …); closed names, never what
     /// the client sent.
     pub reasons: BTreeMap<&'static str, u64>,
+    /// How many from each of the addresses that sent most; a bounded number of them.
+    pub sources: BTreeMap<String, u64>,
+    /// How many are in no entry of `sources`: it and they add up to the count.
+    pub other_sources: u64,
 }
 
 impl AuthenticationFailures {
@@ -38,6 +42,8 @@ impl AuthenticationFailures {
             timestamp::format(self.last_time).map_or(Value::Null, Value::String),
         );
         parameters.insert("reasons".into(), json!(self.reasons));
+        parameters.insert("sources".into(), json!(self.sources));
+        parameters.insert("otherSources".into(), json!(self.other_sources));
         EventDraft {
             event_time: self.last_time,
             event_name: "AuthenticationFailures".into(),
@@ -78,6 +84,8 @@ mod tests {
             first_time: 1_000_000,
             last_time: 3_500_000,
             reasons: BTreeMap::from([("InvalidSignatureException", 41), ("UnrecognizedClientException", 1)]),
+            sources: BTreeMap::from([("192.0.2.9".to_owned(), 40)]),
+            other_sources: 2,
         };
         let commit = CommitPoint {
             sequence: 0,
@@ -92,7 +100,8 @@ mod tests {
         assert_eq!(
             event["requestParameters"],
             json!({"count": 42, "firstTime": "1970-01-01T00:00:01.000000Z", "lastTime": "1970-01-01T00:00:03.500000Z",
-                "reasons": {"InvalidSignatureException": 41, "UnrecognizedClientException": 1}})
+                "reasons": {"InvalidSignatureException": 41, "UnrecognizedClientException": 1},
+                "sources": {"192.0.2.9": 40}, "otherSources": 2})
         );
     }
 }

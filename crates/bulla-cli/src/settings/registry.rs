@@ -117,6 +117,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "addresses or ranges of proxies whose X-Forwarded-For is believed, with commas",
     ),
     setting(
+        "server.connections_per_client",
+        "BULLA_SERVER__CONNECTIONS_PER_CLIENT",
+        None,
+        Kind::Count,
+        "1024",
+        "connections that one client may have at once; trusted proxies any number",
+    ),
+    setting(
         "server.regions",
         "BULLA_SERVER__REGIONS",
         None,

@@ -116,6 +116,30 @@ impl Operation {
         Self::ALL.get(at).copied()
     }
 
+    /// Whether the operation changes nothing; the names of those that do tell.
+    pub(crate) fn is_read_only(self) -> bool {
+        const CHANGING: [&str; 17] = [
+            "Cancel",
+            "Connect",
+            "Create",
+            "Delete",
+            "Disable",
+            "Disconnect",
+            "Enable",
+            "Import",
+            "Put",
+            "Replicate",
+            "Retire",
+            "Revoke",
+            "Rotate",
+            "Schedule",
+            "Tag",
+            "Untag",
+            "Update",
+        ];
+        !CHANGING.iter().any(|verb| self.route().name.starts_with(verb))
+    }
+
     /// The operation's line in the table.
     pub(crate) fn route(self) -> &'static Route {
         &ROUTES[self as usize]
@@ -138,6 +162,22 @@ mod tests {
             assert_eq!(operation.route(), route);
         }
         assert_eq!(ROUTES.iter().filter(|route| route.built).count(), 23);
+    }
+
+    #[test]
+    fn operations_that_change_something_are_known_by_their_verbs() {
+        for (operation, read_only) in [
+            (Operation::GenerateDataKey, true),
+            (Operation::GetParametersForImport, true),
+            (Operation::Sign, true),
+            (Operation::UntagResource, false),
+            (Operation::ReplicateKey, false),
+            (Operation::RotateKeyOnDemand, false),
+        ] {
+            assert_eq!(operation.is_read_only(), read_only, "{operation:?}");
+        }
+        let changing = Operation::ALL.iter().filter(|operation| !operation.is_read_only());
+        assert_eq!(changing.count(), 27);
     }
 
     #[test]

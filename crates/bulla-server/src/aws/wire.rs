@@ -146,6 +146,11 @@ impl Failure {
         }
     }
 
+    /// Whether the request was refused before the service heard of it.
+    pub(super) fn is_of_the_edge(&self) -> bool {
+        self.cause.is_none()
+    }
+
     /// Whether it is ours and not the caller's.
     pub(super) fn is_internal(&self) -> bool {
         self.status.is_server_error()

@@ -249,3 +249,44 @@ async fn a_connection_too_many_waits_for_its_turn() {
     drop(first);
     assert_eq!(Answer::read(&mut second).await.unwrap().status, 200);
 }
+
+#[tokio::test]
+async fn a_client_with_too_many_connections_is_cut_off_and_goes_on_when_it_has_fewer() {
+    let server = Harness::with(|config| config.limits.connections_per_client = 2).await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = server.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(Answer::read(&mut stream).await.unwrap().status, 200);
+        held.push(stream);
+    }
+    assert_eq!(until_closed(&mut server.connect().await).await, "");
+    drop(held.pop());
+    // The server notices the end of the second in its own time.
+    loop {
+        let mut stream = server.connect().await;
+        let _ = stream.write_all(request.as_bytes()).await;
+        if let Some(answer) = Answer::read(&mut stream).await {
+            assert_eq!(answer.status, 200);
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_has_as_many_connections_as_there_are() {
+    let server = Harness::with(|config| {
+        config.limits.connections_per_client = 1;
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        let mut stream = server.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(Answer::read(&mut stream).await.unwrap().status, 200);
+        held.push(stream);
+    }
+}

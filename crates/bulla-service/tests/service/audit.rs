@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bulla_service::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::*;
 
@@ -263,7 +263,83 @@ async fn failures_to_authenticate_are_one_event_with_their_number() {
         event["requestParameters"]["reasons"],
         json!({"InvalidSignatureException": 750, "UnrecognizedClientException": 250})
     );
+    assert_eq!(event["requestParameters"]["sources"], json!({"192.0.2.9": 1000}));
+    assert_eq!(event["requestParameters"]["otherSources"], 0);
     h.verify();
+}
+
+#[tokio::test]
+async fn of_many_sources_an_event_names_those_that_failed_most() {
+    let h = Harness::new().await;
+    for n in 0..5000_u32 {
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + n).to_string();
+        h.service
+            .record_authentication_failure("InvalidSignatureException", &address);
+        h.service
+            .record_authentication_failure("InvalidSignatureException", "2001:db8::9");
+    }
+    h.service.shutdown().await;
+    let parameters = h.last_event()["requestParameters"].clone();
+    let sources = parameters["sources"].as_object().expect("an object");
+    assert_eq!(sources.len(), 20);
+    let named: u64 = sources.values().filter_map(Value::as_u64).sum();
+    assert!(sources["2001:db8::9"].as_u64() > Some(4900), "{sources:?}");
+    assert_eq!(Some(10_000 - named), parameters["otherSources"].as_u64());
+    assert!(h.store.edit().events.last().expect("an event").event.len() < 4096);
+}
+
+#[tokio::test]
+async fn a_request_refused_for_its_form_is_an_event_without_what_was_sent() {
+    let h = Harness::new().await;
+    let refusal = Refusal {
+        operation: "Encrypt",
+        read_only: true,
+        code: "SerializationException",
+    };
+    h.service
+        .record_refusal(&h.admin().await, refusal)
+        .await
+        .expect("records");
+    let event = h.last_event();
+    assert_eq!(event["eventName"], "Encrypt");
+    assert_eq!(event["errorCode"], "SerializationException");
+    assert_eq!(event["errorMessage"], Value::Null);
+    assert_eq!(event["requestParameters"], Value::Null);
+    assert_eq!(event["userIdentity"]["userName"], "admin");
+    assert_eq!(event["sourceIPAddress"], "192.0.2.7");
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_refusal_of_who_was_disabled_meanwhile_says_so() {
+    let h = Harness::new().await;
+    let (arn, ann) = h.user("ann", bulla_model::Role::Admin).await;
+    h.service
+        .set_principal_enabled(&h.operator(), arn, false)
+        .await
+        .expect("disables");
+    let refusal = Refusal {
+        operation: "CreateKey",
+        read_only: false,
+        code: "ValidationException",
+    };
+    let outcome = h.service.record_refusal(&ann, refusal).await;
+    assert!(matches!(outcome, Err(ServiceError::UnrecognizedClient)), "{outcome:?}");
+    assert_eq!(h.last_event()["errorCode"], "UnrecognizedClientException");
+}
+
+#[tokio::test]
+async fn a_refusal_that_can_not_be_recorded_is_not_answered() {
+    let h = Harness::new().await;
+    let admin = h.admin().await;
+    h.store.fail_at(Some(crate::memory_store::Step::Commit));
+    let refusal = Refusal {
+        operation: "Encrypt",
+        read_only: true,
+        code: "ValidationException",
+    };
+    let outcome = h.service.record_refusal(&admin, refusal).await;
+    assert!(matches!(outcome, Err(ServiceError::Store(_))), "{outcome:?}");
 }
 
 #[tokio::test]

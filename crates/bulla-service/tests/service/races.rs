@@ -116,6 +116,76 @@ async fn who_was_enabled_again_through_another_node_is_let_in_at_once() {
 }
 
 #[tokio::test]
+async fn access_keys_that_nobody_has_cost_the_store_no_read_and_few_looks() {
+    let h = Harness::new().await;
+    let (reads, looks) = (*h.store.read.borrow(), *h.store.begun.borrow());
+    let began = std::time::Instant::now();
+    let guesses: Vec<_> = (0..2000)
+        .map(|n| {
+            let service = h.service.clone();
+            tokio::spawn(async move { service.credential(&format!("AKIA{n:016}")).await })
+        })
+        .collect();
+    for guess in guesses {
+        assert!(guess.await.expect("no panic").expect("reads").is_none());
+    }
+    let paces = began.elapsed().as_millis() / settings().refusal_check.as_millis();
+    assert_eq!(*h.store.read.borrow(), reads, "no row is read");
+    let looks = *h.store.begun.borrow() - looks;
+    assert!(u128::from(looks) <= paces + 1, "{looks} looks in {paces} paces");
+}
+
+#[tokio::test]
+async fn a_disabled_access_key_costs_the_store_no_read_either() {
+    let h = Harness::new().await;
+    let (arn, _) = h.user("ann", Role::Admin).await;
+    let keys = h.service.list_access_keys(&h.operator(), arn).await.expect("lists");
+    let id = &keys[0].access_key_id;
+    h.service
+        .set_access_key_enabled(&h.operator(), id, false)
+        .await
+        .expect("disables");
+    assert!(h.service.credential(id).await.expect("reads").is_none());
+    let reads = *h.store.read.borrow();
+    assert!(h.service.credential(id).await.expect("reads").is_none());
+    assert_eq!(*h.store.read.borrow(), reads);
+}
+
+#[tokio::test]
+async fn an_access_key_made_a_moment_ago_is_known_at_once_on_every_node() {
+    let h = Harness::new().await;
+    let (_, other) = h.node(5).await;
+    assert!(other.credential("AKIA0000000000000000").await.expect("reads").is_none());
+    let operator = h.operator();
+    for name in ["ann", "ben"] {
+        let made = h
+            .service
+            .create_principal(&operator, name.parse().expect("a name"), Role::Admin)
+            .await
+            .expect("creates");
+        let id = &made.credentials.access_key_id;
+        assert!(h.service.credential(id).await.expect("reads").is_some());
+        assert!(other.credential(id).await.expect("reads").is_some());
+    }
+}
+
+#[tokio::test]
+async fn who_can_not_be_looked_for_is_not_refused_as_unknown() {
+    let h = Harness::new().await;
+    h.store.fail_at(Some(Step::Begin));
+    let outcome = h.service.credential("AKIA0000000000000000").await;
+    assert!(matches!(outcome, Err(ServiceError::Store(_))), "{outcome:?}");
+    h.store.fail_at(None);
+    assert!(
+        h.service
+            .credential("AKIA0000000000000000")
+            .await
+            .expect("reads")
+            .is_none()
+    );
+}
+
+#[tokio::test]
 async fn an_access_key_made_while_its_user_is_deleted_does_not_outlive_him() {
     let h = Harness::new().await;
     let (arn, _) = h.user("ann", Role::Admin).await;
