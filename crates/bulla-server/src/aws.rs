@@ -52,6 +52,7 @@ use crate::sigv4::SignedParts;
 
 pub(crate) use self::operation::Operation;
 pub use self::operation::{ROUTES, Route};
+pub use self::validation::{CHOICES, Choices, RULES, Rule};
 
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 

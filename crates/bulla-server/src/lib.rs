@@ -24,7 +24,7 @@ mod sigv4;
 mod tls;
 mod wiping;
 
-pub use aws::{ROUTES, Route};
+pub use aws::{CHOICES, Choices, ROUTES, RULES, Route, Rule};
 pub use config::{AuthMode, Limits, ServerConfig, TlsFiles};
 pub use network::{Network, NetworkError};
 pub use server::{BoundServer, ReloadHandle, Server, ServerError};

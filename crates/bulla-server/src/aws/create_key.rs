@@ -1,4 +1,4 @@
-use bulla_model::{KeyOrigin, KeySpec, KeyUsage, Tag};
+use bulla_model::{KeyOrigin, KeySpec, KeyUsage};
 use bulla_service::{Call, CreateKeyRequest, Service};
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::json::{Flag, List, Object, Text, parse};
 use super::key_metadata::KeyMetadata;
 use super::validation::{
     CUSTOM_KEY_STORE_ID, CUSTOMER_MASTER_KEY_SPECS, Checks, DESCRIPTION, KEY_SPECS, KEY_USAGES, ORIGINS, POLICY,
-    TAG_KEY, TAG_VALUE, XKS_KEY_ID,
+    TagInput, XKS_KEY_ID,
 };
 use super::wire::{Failure, Reply};
 
@@ -37,13 +37,6 @@ struct Input {
     xks_key_id: Option<Text>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct TagInput {
-    tag_key: Option<Text>,
-    tag_value: Option<Text>,
-}
-
 impl Input {
     fn check(self) -> Result<CreateKeyRequest, Failure> {
         let mut checks = Checks::default();
@@ -62,7 +55,7 @@ impl Input {
         let origin = checks.choice("origin", self.origin, ORIGINS);
         let store = checks.text("customKeyStoreId", self.custom_key_store_id, &CUSTOM_KEY_STORE_ID);
         let _ = checks.flag(self.bypass_policy_lockout_safety_check);
-        let tags = check_tags(&mut checks, self.tags);
+        let tags = checks.tags(self.tags);
         let multi_region = checks.flag(self.multi_region);
         let external = checks.text("xksKeyId", self.xks_key_id, &XKS_KEY_ID);
         if both_specs {
@@ -84,20 +77,6 @@ impl Input {
         };
         checks.finish(request)
     }
-}
-
-fn check_tags(checks: &mut Checks, tags: Option<List<Object<TagInput>>>) -> Vec<Tag> {
-    let list = tags.map(|list| list.0).unwrap_or_default();
-    let numbered = list.into_iter().zip(1_u32..);
-    numbered
-        .map(|(tag, number)| {
-            let TagInput { tag_key, tag_value } = tag.map(|object| object.0).unwrap_or_default();
-            Tag {
-                key: checks.required_text(&format!("tags.{number}.member.tagKey"), tag_key, &TAG_KEY),
-                value: checks.required_text(&format!("tags.{number}.member.tagValue"), tag_value, &TAG_VALUE),
-            }
-        })
-        .collect()
 }
 
 #[derive(Serialize)]

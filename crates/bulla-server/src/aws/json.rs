@@ -64,6 +64,10 @@ pub(super) struct Text(pub(super) String);
 #[derive(Debug)]
 pub(super) struct Number(pub(super) i64);
 
+/// A moment, sent as seconds since 1970 with a fraction; kept as whole milliseconds.
+#[derive(Debug)]
+pub(super) struct Moment(pub(super) i64);
+
 /// A boolean.
 #[derive(Debug)]
 pub(super) struct Flag(pub(super) bool);
@@ -205,6 +209,19 @@ member!(Number, "a number", else Words::Class("an Integer"), {
     }
     fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
         Ok(Number(number as i64))
+    }
+    no_string!(); no_bool!(); no_list!(); no_map!();
+});
+
+member!(Moment, "a timestamp", else Words::Class("a Date"), {
+    fn visit_i64<E: Error>(self, seconds: i64) -> Result<Moment, E> {
+        Ok(Moment(seconds.saturating_mul(1000)))
+    }
+    fn visit_u64<E: Error>(self, seconds: u64) -> Result<Moment, E> {
+        Ok(Moment(i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)))
+    }
+    fn visit_f64<E: Error>(self, seconds: f64) -> Result<Moment, E> {
+        Ok(Moment((seconds * 1000.0).round() as i64))
     }
     no_string!(); no_bool!(); no_list!(); no_map!();
 });

@@ -3,7 +3,7 @@ use bulla_service::{Call, ListKeyRotationsRequest, RotationEntry, Service};
 use serde::{Deserialize, Serialize};
 
 use super::json::{Number, Text, parse};
-use super::validation::{Checks, KEY_ID, MARKER};
+use super::validation::{Checks, INCLUDE_KEY_MATERIAL, KEY_ID, MARKER};
 use super::wire::{Failure, Reply, Seconds, as_text};
 
 /// Answers `ListKeyRotations`.
@@ -39,11 +39,7 @@ struct Input {
 impl Input {
     fn check(self) -> Result<ListKeyRotationsRequest, Failure> {
         let mut checks = Checks::default();
-        let include = checks.choice(
-            "includeKeyMaterial",
-            self.include_key_material,
-            &["ALL_KEY_MATERIAL", "ROTATIONS_ONLY"],
-        );
+        let include = checks.choice("includeKeyMaterial", self.include_key_material, INCLUDE_KEY_MATERIAL);
         let request = ListKeyRotationsRequest {
             key_id: checks.required_text("keyId", self.key_id, &KEY_ID),
             include_all_material: include.as_deref() == Some("ALL_KEY_MATERIAL"),

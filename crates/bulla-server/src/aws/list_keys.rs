@@ -3,7 +3,7 @@ use bulla_service::{Call, ListKeysRequest, Service};
 use serde::{Deserialize, Serialize};
 
 use super::json::{List, Number, Text, parse};
-use super::validation::{Checks, MARKER};
+use super::validation::{Checks, MARKER, RESOURCE_OWNERS};
 use super::wire::{Failure, Reply, as_text};
 
 /// Answers `ListKeys`.
@@ -37,11 +37,7 @@ impl Input {
     fn check(self) -> Result<ListKeysRequest, Failure> {
         let mut checks = Checks::default();
         checks.count("resourceOwners", self.resource_owners.as_ref(), 1, 2);
-        checks.choices(
-            "resourceOwners",
-            self.resource_owners,
-            &["SELF", "OTHER_ACCOUNTS_VIA_RAM"],
-        );
+        checks.choices("resourceOwners", self.resource_owners, RESOURCE_OWNERS);
         let request = ListKeysRequest {
             limit: checks.number("limit", self.limit, 1, 1000),
             marker: checks.text("marker", self.marker, &MARKER),

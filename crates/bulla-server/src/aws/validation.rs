@@ -1,150 +1,32 @@
 //! The constraints of AWS's model, in AWS's words.
 
+mod rules;
+mod sets;
+mod tags;
+
 use std::fmt::Write;
 
 use bulla_crypto::{Context, ContextError, SecretBytes};
-use bulla_model::{DataKeySpec, EncryptionAlgorithm};
+use bulla_model::{DataKeySpec, EncryptionAlgorithm, Timestamp};
 
-use super::json::{Blob, Flag, List, Number, Object, Pairs, Text};
+pub(in crate::aws) use self::rules::*;
+pub use self::rules::{RULES, Rule};
+pub(in crate::aws) use self::sets::*;
+pub use self::sets::{CHOICES, Choices};
+pub(in crate::aws) use self::tags::TagInput;
+use super::json::{Blob, Flag, List, Moment, Number, Object, Pairs, Text};
 use super::wire::Failure;
-
-/// Says whether a string matches a pattern.
-type Admits = fn(&str) -> bool;
-
-/// What a string must satisfy; lengths in UTF-16 units, as Java counts.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// Least length.
-    pub(super) min: usize,
-    /// Greatest length.
-    pub(super) max: usize,
-    /// The model's pattern, and what it admits.
-    pub(super) pattern: Option<(&'static str, Admits)>,
-}
-
-/// `KeyIdType`.
-pub(super) const KEY_ID: Rule = Rule {
-    min: 1,
-    max: 2048,
-    pattern: None,
-};
-/// `AliasNameType`.
-pub(super) const ALIAS_NAME: Rule = Rule {
-    min: 1,
-    max: 256,
-    pattern: Some(("^[a-zA-Z0-9:/_-]+$", |text| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b":/_-".contains(&byte))
-    })),
-};
-/// `DescriptionType`.
-pub(super) const DESCRIPTION: Rule = Rule {
-    min: 0,
-    max: 8192,
-    pattern: None,
-};
-/// `MarkerType`.
-pub(super) const MARKER: Rule = Rule {
-    min: 1,
-    max: 1024,
-    pattern: Some(("[\\u0020-\\u00FF]*", |text| {
-        text.chars().all(|c| ('\u{20}'..='\u{ff}').contains(&c))
-    })),
-};
-/// `PolicyType`.
-pub(super) const POLICY: Rule = Rule {
-    min: 1,
-    max: 131_072,
-    pattern: Some(("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+", |text| {
-        !text.is_empty()
-            && text
-                .chars()
-                .all(|c| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'))
-    })),
-};
-/// `CustomKeyStoreIdType`.
-pub(super) const CUSTOM_KEY_STORE_ID: Rule = Rule {
-    min: 1,
-    max: 64,
-    pattern: None,
-};
-/// `XksKeyIdType`.
-pub(super) const XKS_KEY_ID: Rule = Rule {
-    min: 1,
-    max: 128,
-    pattern: Some(("^[a-zA-Z0-9-_.]+$", |text| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    })),
-};
-/// `TagKeyType`.
-pub(super) const TAG_KEY: Rule = Rule {
-    min: 1,
-    max: 128,
-    pattern: None,
-};
-/// `TagValueType`.
-pub(super) const TAG_VALUE: Rule = Rule {
-    min: 0,
-    max: 256,
-    pattern: None,
-};
-
-/// `EncryptionAlgorithmSpec`.
-pub(super) const ENCRYPTION_ALGORITHMS: &[&str] =
-    &["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256", "SM2PKE"];
-/// `DataKeySpec`.
-pub(super) const DATA_KEY_SPECS: &[&str] = &["AES_256", "AES_128"];
-
-/// `DryRunModifierType`.
-pub(super) const DRY_RUN_MODIFIERS: &[&str] = &["IGNORE_CIPHERTEXT"];
-/// `KeyUsageType`.
-pub(super) const KEY_USAGES: &[&str] = &[
-    "SIGN_VERIFY",
-    "ENCRYPT_DECRYPT",
-    "GENERATE_VERIFY_MAC",
-    "KEY_AGREEMENT",
-    "ENCAPSULATE_DECAPSULATE",
-];
-/// `OriginType`.
-pub(super) const ORIGINS: &[&str] = &["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
-/// `KeySpec`.
-pub(super) const KEY_SPECS: &[&str] = &[
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "ECC_NIST_P256",
-    "ECC_NIST_P384",
-    "ECC_NIST_P521",
-    "ECC_SECG_P256K1",
-    "SYMMETRIC_DEFAULT",
-    "HMAC_224",
-    "HMAC_256",
-    "HMAC_384",
-    "HMAC_512",
-    "SM2",
-    "ML_DSA_44",
-    "ML_DSA_65",
-    "ML_DSA_87",
-    "ECC_NIST_EDWARDS25519",
-    "ML_KEM_512",
-    "ML_KEM_768",
-    "ML_KEM_1024",
-];
-/// `CustomerMasterKeySpec`: what there was before it was renamed.
-pub(super) const CUSTOMER_MASTER_KEY_SPECS: &[&str] = KEY_SPECS.split_at(13).0;
 
 /// `PlaintextType`, in bytes.
 pub(super) const MAX_PLAINTEXT: usize = 4096;
 /// `CiphertextType`, in bytes.
 pub(super) const MAX_CIPHERTEXT: usize = 6144;
+/// `PublicKeyType`, in bytes.
+#[expect(dead_code, reason = "for operations that are being built")]
+pub(super) const MAX_PUBLIC_KEY: usize = 8192;
 const MAX_ATTESTATION_DOCUMENT: usize = 262_144;
 const MAX_GRANT_TOKENS: usize = 10;
-const MAX_GRANT_TOKEN: usize = 8192;
+const NOT_NULL: &str = "Member must not be null";
 
 /// Collects every constraint that a request breaks. A member that breaks one is given an empty value, which [`finish`](Self::finish)
 /// keeps from being used.
@@ -181,25 +63,13 @@ impl Checks {
     /// A string that need not be there.
     pub(super) fn text(&mut self, member: &str, value: Option<Text>, rule: &Rule) -> Option<String> {
         let Text(text) = value?;
-        let length = if text.is_ascii() {
-            text.len()
-        } else {
-            text.encode_utf16().count()
-        };
-        if let Some((words, _)) = rule.pattern.as_ref().filter(|(_, admits)| !admits(&text)) {
-            self.fail(
-                member,
-                &format!(" '{text}'"),
-                &format!("Member must satisfy regular expression pattern: {words}"),
-            );
-        }
-        if length < rule.min {
-            let words = format!("Member must have length greater than or equal to {}", rule.min);
-            self.fail(member, &format!(" '{text}'"), &words);
-        }
-        if length > rule.max {
-            let words = format!("Member must have length less than or equal to {}", rule.max);
-            self.fail(member, &format!(" '{text}'"), &words);
+        for words in broken(&text, rule) {
+            let shown = if rule.sensitive {
+                String::new()
+            } else {
+                format!(" '{text}'")
+            };
+            self.fail(member, &shown, &words);
         }
         Some(text)
     }
@@ -207,9 +77,42 @@ impl Checks {
     /// A string that must be there.
     pub(super) fn required_text(&mut self, member: &str, value: Option<Text>, rule: &Rule) -> String {
         if value.is_none() {
-            self.fail(member, " null", "Member must not be null");
+            self.fail(member, if rule.sensitive { "" } else { " null" }, NOT_NULL);
         }
         self.text(member, value, rule).unwrap_or_default()
+    }
+
+    /// A list of strings, all of one kind.
+    pub(super) fn texts(&mut self, member: &str, value: Option<List<Text>>, rule: &Rule) -> Vec<String> {
+        let list = value.map(|list| list.0).unwrap_or_default();
+        if !list
+            .iter()
+            .all(|element| element.as_ref().is_some_and(|Text(text)| broken(text, rule).is_empty()))
+        {
+            let mut words = format!(
+                "Member must satisfy constraint: [Member must have length less than or equal to {}, Member must have length greater than \
+                 or equal to {}",
+                rule.max, rule.min
+            );
+            if let Some(pattern) = rule.pattern {
+                let _ = write!(words, ", Member must satisfy regular expression pattern: {pattern}");
+            }
+            words.push(']');
+            let shown = if rule.sensitive {
+                String::new()
+            } else {
+                shown_list(&list)
+            };
+            self.fail(member, &shown, &words);
+        }
+        list.into_iter().flatten().map(|text| text.0).collect()
+    }
+
+    /// A list of strings that must be there.
+    #[expect(dead_code, reason = "for operations that are being built")]
+    pub(super) fn required_texts(&mut self, member: &str, value: Option<List<Text>>, rule: &Rule) -> Vec<String> {
+        self.require(member, value.is_none());
+        self.texts(member, value, rule)
     }
 
     /// A string out of a set.
@@ -222,21 +125,32 @@ impl Checks {
         Some(text)
     }
 
+    /// A string out of a set, that must be there.
+    #[expect(dead_code, reason = "for operations that are being built")]
+    pub(super) fn required_choice(&mut self, member: &str, value: Option<Text>, values: &[&str]) -> String {
+        self.require(member, value.is_none());
+        self.choice(member, value, values).unwrap_or_default()
+    }
+
     /// A list of strings out of a set.
     pub(super) fn choices(&mut self, member: &str, value: Option<List<Text>>, values: &[&str]) -> Vec<String> {
         let list = value.map(|list| list.0).unwrap_or_default();
-        let texts: Vec<String> = list
-            .into_iter()
-            .map(|element| element.map_or("null".to_owned(), |text| text.0))
-            .collect();
-        if texts.iter().any(|text| !values.contains(&text.as_str())) {
+        let legal = |text: &Text| values.contains(&text.0.as_str());
+        if !list.iter().all(|element| element.as_ref().is_some_and(legal)) {
             let words = format!(
                 "Member must satisfy constraint: [Member must satisfy enum value set: [{}]]",
                 values.join(", ")
             );
-            self.fail(member, &format!(" '[{}]'", texts.join(", ")), &words);
+            self.fail(member, &shown_list(&list), &words);
         }
-        texts
+        list.into_iter().flatten().map(|text| text.0).collect()
+    }
+
+    /// A list of strings out of a set, that must be there.
+    #[expect(dead_code, reason = "for operations that are being built")]
+    pub(super) fn required_choices(&mut self, member: &str, value: Option<List<Text>>, values: &[&str]) -> Vec<String> {
+        self.require(member, value.is_none());
+        self.choices(member, value, values)
     }
 
     /// How many members a list has, where it is there; to be called before [`choices`](Self::choices) takes it.
@@ -247,11 +161,7 @@ impl Checks {
             count if count > max => format!("Member must have length less than or equal to {max}"),
             _ => return,
         };
-        let texts: Vec<&str> = list
-            .iter()
-            .map(|element| element.as_ref().map_or("null", |text| text.0.as_str()))
-            .collect();
-        self.fail(member, &format!(" '[{}]'", texts.join(", ")), &words);
+        self.fail(member, &shown_list(list), &words);
     }
 
     /// A whole number from `min` to `max`.
@@ -270,9 +180,7 @@ impl Checks {
 
     /// A whole number that must be there. (AWS leaves the size of `GenerateRandom` out of its model, and refuses its absence.)
     pub(super) fn required_number(&mut self, member: &str, value: Option<Number>, min: u32, max: u32) -> u32 {
-        if value.is_none() {
-            self.fail(member, " null", "Member must not be null");
-        }
+        self.require(member, value.is_none());
         self.number(member, value, min, max).unwrap_or_default()
     }
 
@@ -297,17 +205,31 @@ impl Checks {
         Some(SecretBytes::from_vec(std::mem::take(&mut *bytes)))
     }
 
-    /// Bytes that must be there.
+    /// Bytes that must be there and may be secret: AWS's answer does not even say `null` where they are not.
     pub(super) fn required_blob(&mut self, member: &str, value: Option<Blob>, max: usize) -> SecretBytes {
         if value.is_none() {
-            self.fail(member, " null", "Member must not be null");
+            self.fail(member, "", NOT_NULL);
         }
         self.blob(member, value, max).unwrap_or_default()
     }
 
     /// Bytes that must be there and are no secret, as ciphertexts.
     pub(super) fn required_public_blob(&mut self, member: &str, value: Option<Blob>, max: usize) -> Vec<u8> {
-        self.required_blob(member, value, max).dangerous_into_vec()
+        self.require(member, value.is_none());
+        self.blob(member, value, max).unwrap_or_default().dangerous_into_vec()
+    }
+
+    /// A moment, to the millisecond as AWS keeps it.
+    #[expect(dead_code, reason = "for operations that are being built")]
+    pub(super) fn moment(&mut self, value: Option<Moment>) -> Option<Timestamp> {
+        value.map(|Moment(milliseconds)| Timestamp::from_micros(milliseconds.saturating_mul(1000)))
+    }
+
+    /// Notes a member that must be there and is not.
+    pub(super) fn require(&mut self, member: &str, is_missing: bool) {
+        if is_missing {
+            self.fail(member, " null", NOT_NULL);
+        }
     }
 
     /// An encryption algorithm, `SYMMETRIC_DEFAULT` when absent.
@@ -317,9 +239,15 @@ impl Checks {
             .unwrap_or(EncryptionAlgorithm::SymmetricDefault)
     }
 
-    /// The spec of a data key.
+    /// The spec of a data key. AWS lists the specs of keys where it refuses one, though it takes none of them.
     pub(super) fn data_key_spec(&mut self, member: &str, value: Option<Text>) -> Option<DataKeySpec> {
-        self.choice(member, value, DATA_KEY_SPECS)?.parse().ok()
+        let Text(text) = value?;
+        if DATA_KEY_SPECS.contains(&text.as_str()) {
+            return text.parse().ok();
+        }
+        let words = format!("Member must satisfy enum value set: [{}]", KEY_SPECS.join(", "));
+        self.fail(member, &format!(" '{text}'"), &words);
+        None
     }
 
     /// A value of AWS's set, as the model knows it; what the model does not know is not built.
@@ -369,19 +297,7 @@ impl Checks {
                 &format!("Member must have length less than or equal to {MAX_GRANT_TOKENS}"),
             );
         }
-        let legal = |token: &Option<Text>| {
-            token
-                .as_ref()
-                .is_some_and(|Text(text)| (1..=MAX_GRANT_TOKEN).contains(&text.encode_utf16().count()))
-        };
-        if !list.iter().all(legal) {
-            let words = format!(
-                "Member must satisfy constraint: [Member must have length less than or equal to {MAX_GRANT_TOKEN}, \
-                 Member must have length greater than or equal to 1]"
-            );
-            self.fail("grantTokens", "", &words);
-        }
-        list.into_iter().flatten().map(|text| text.0).collect()
+        self.texts("grantTokens", Some(List(list)), &GRANT_TOKEN)
     }
 
     /// A list out of a set, none of which is built.
@@ -407,7 +323,7 @@ impl Checks {
         self.choice(
             "recipient.keyEncryptionAlgorithm",
             recipient.key_encryption_algorithm,
-            &["RSAES_OAEP_SHA_256"],
+            KEY_ENCRYPTION_MECHANISMS,
         );
         self.blob(
             "recipient.attestationDocument",
@@ -426,6 +342,35 @@ impl Checks {
         );
         self.failures.push(text);
     }
+}
+
+/// What AWS says of the constraints that a string breaks, in AWS's order.
+fn broken(text: &str, rule: &Rule) -> Vec<String> {
+    let length = if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    };
+    let mut said = Vec::new();
+    if length < rule.min {
+        said.push(format!("Member must have length greater than or equal to {}", rule.min));
+    }
+    if length > rule.max {
+        said.push(format!("Member must have length less than or equal to {}", rule.max));
+    }
+    if let Some(pattern) = rule.pattern.filter(|_| !rule.admits(text)) {
+        said.push(format!("Member must satisfy regular expression pattern: {pattern}"));
+    }
+    said
+}
+
+/// A list as AWS shows it.
+fn shown_list(list: &[Option<Text>]) -> String {
+    let texts: Vec<&str> = list
+        .iter()
+        .map(|element| element.as_ref().map_or("null", |text| text.0.as_str()))
+        .collect();
+    format!(" '[{}]'", texts.join(", "))
 }
 
 /// `RecipientInfo`.

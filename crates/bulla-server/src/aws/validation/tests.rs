@@ -36,10 +36,12 @@ fn each_constraint_has_awss_words() {
         " null at 'keyId'",
         "Member must not be null",
     );
-    one(
-        |c| c.required_text("keyId", text(""), &KEY_ID),
-        " '' at 'keyId'",
-        "Member must have length greater than or equal to 1",
+    let mut checks = Checks::default();
+    checks.required_text("keyId", text(""), &KEY_ID);
+    said(
+        checks,
+        "2 validation errors detected: Value '' at 'keyId' failed to satisfy constraint: Member must have length greater than or equal to 1; \
+         Value '' at 'keyId' failed to satisfy constraint: Member must satisfy regular expression pattern: ^\\p{ASCII}+$",
     );
     let long = "k".repeat(2049);
     one(
@@ -55,7 +57,9 @@ fn each_constraint_has_awss_words() {
     one(
         |c| c.data_key_spec("keySpec", text("AES_192")),
         " 'AES_192' at 'keySpec'",
-        "Member must satisfy enum value set: [AES_256, AES_128]",
+        "Member must satisfy enum value set: [RSA_2048, RSA_3072, RSA_4096, ECC_NIST_P256, ECC_NIST_P384, ECC_NIST_P521, \
+         ECC_SECG_P256K1, ECC_NIST_EDWARDS25519, SYMMETRIC_DEFAULT, HMAC_224, HMAC_256, HMAC_384, HMAC_512, SM2, ML_DSA_44, ML_DSA_65, \
+         ML_DSA_87, ML_KEM_512, ML_KEM_768, ML_KEM_1024]",
     );
     one(
         |c| c.number("numberOfBytes", Some(Number(0)), 1, 1024),
@@ -69,7 +73,12 @@ fn each_constraint_has_awss_words() {
     );
     one(
         |c| c.required_blob("plaintext", None, MAX_PLAINTEXT),
-        " null at 'plaintext'",
+        " at 'plaintext'",
+        "Member must not be null",
+    );
+    one(
+        |c| c.required_public_blob("ciphertextBlob", None, MAX_CIPHERTEXT),
+        " null at 'ciphertextBlob'",
         "Member must not be null",
     );
     one(
@@ -133,7 +142,7 @@ fn all_that_is_wrong_is_said_at_once() {
     said(
         checks,
         "2 validation errors detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null; \
-         Value null at 'plaintext' failed to satisfy constraint: Member must not be null",
+         Value at 'plaintext' failed to satisfy constraint: Member must not be null",
     );
 }
 
