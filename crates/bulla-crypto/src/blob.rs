@@ -37,6 +37,19 @@ impl Domain for MaterialId {
     const DOMAIN: &'static str = "bulla/material-id/1";
 }
 
+/// Computes the material id of secret bytes of any kind but 32 bytes of symmetric material (for those, [`Material::id`]): a private key as it
+/// is stored, or an HMAC key. `key_id` is any text.
+///
+/// "material id of other secrets = that of the 32 octets HKDF-SHA-512(salt = "bulla/material-id/1", IKM = secret, info = "secret")"
+#[must_use]
+pub fn material_id(secret: &[u8], key_id: &str) -> [u8; MATERIAL_ID_BYTES] {
+    let mut key = DataKey::zeroed();
+    hazmat::Kdf::extract(MaterialId::DOMAIN.as_bytes(), secret).expand(&[b"secret"], key.bytes_mut());
+    let id = MacKey::<MaterialId>::new(&key).tag(&[key_id.as_bytes()]);
+    hazmat::burn_stack();
+    id
+}
+
 /// Holds one version of a key's material, ready to encrypt and decrypt blobs.
 ///
 /// The pseudo-random key is extracted once; each blob then costs one HKDF expansion and one AES-256-GCM pass.

@@ -1,7 +1,7 @@
-//! The cryptography of Bulla: canonical contexts, sealed records, ciphertext blobs, MACs, derivation, signatures.
+//! The cryptography of Bulla: canonical contexts, sealed records, ciphertext blobs, MACs, derivation, signatures, keys of every kind.
 //!
-//! Everything here is pure: no I/O, no clock, no ambient randomness. Whoever calls passes a [`Random`]. All primitives come
-//! from `aws-lc-rs`; the byte formats are normative in `spec/context.md`, `spec/record.md` and `spec/ciphertext-blob.md`.
+//! Everything here is pure: no I/O, no clock, no ambient randomness. Whoever calls passes a [`Random`] (what the library draws by
+//! itself, [`keys`] names). All primitives come from `aws-lc-rs`, but for three that it lacks, which [`keys`] names too; the byte formats are normative in `spec/context.md`, `spec/record.md` and `spec/ciphertext-blob.md`.
 //!
 //! # Secrets in memory
 //! [`DataKey`] and [`SecretBytes`] hold their bytes in one heap allocation each, never move them, and wipe them on drop.
@@ -19,6 +19,7 @@ mod secret;
 
 pub mod blob;
 pub mod kdf;
+pub mod keys;
 pub mod mac;
 pub mod record;
 pub mod signature;

@@ -102,6 +102,16 @@ impl SecretBytes {
         self.0.is_empty()
     }
 
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    /// Drops what is behind the first `length` bytes, wiped.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0[length..].zeroize();
+        self.0.truncate(length);
+    }
+
     /// Drops the first `count` bytes: moves the rest forward, and wipes what the move leaves behind the end.
     pub(crate) fn remove_front(&mut self, count: usize) {
         let kept = self.0.len() - count;
