@@ -3,6 +3,7 @@ use std::ops::Deref;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bulla_crypto::signature::SigningKey;
 
+use crate::canonical::MAX_INTEGER;
 use crate::{Hash, NoteError, VerifierKey, note, timestamp};
 
 /// The greatest size of a signed note: 16 KiB.
@@ -126,7 +127,9 @@ impl Checkpoint {
             metadata_revision: lines.next()?.strip_prefix("metadata ")?.parse().ok()?,
             time: timestamp::parse(lines.next()?.strip_prefix("time ")?)?,
         };
-        (checkpoint.to_text().as_deref() == Ok(text)).then_some(checkpoint)
+        // "Decimal numbers in notes are at most 2^53 − 1."
+        let in_range = checkpoint.size.max(checkpoint.metadata_revision) <= MAX_INTEGER;
+        (in_range && checkpoint.to_text().as_deref() == Ok(text)).then_some(checkpoint)
     }
 }
 

@@ -1,6 +1,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bulla_crypto::signature::SigningKey;
 
+use crate::canonical::MAX_INTEGER;
 use crate::{Checkpoint, CheckpointError, NoteError, Verified, VerifierKey, note, timestamp};
 
 const KIND: &str = "bulla/audit-key/1";
@@ -63,7 +64,9 @@ impl KeyStatement {
             first_size: lines.next()?.strip_prefix("from ")?.parse().ok()?,
             time: timestamp::parse(lines.next()?.strip_prefix("time ")?)?,
         };
-        (statement.to_text().as_deref() == Ok(text)).then_some(statement)
+        // "Decimal numbers in notes are at most 2^53 − 1."
+        let in_range = statement.number.max(statement.first_size) <= MAX_INTEGER;
+        (in_range && statement.to_text().as_deref() == Ok(text)).then_some(statement)
     }
 }
 
@@ -102,7 +105,7 @@ impl KeyChain {
     /// [`CheckpointError`], where the statement is not signed by the newest key and by the new one, is of another log, or does not follow.
     pub fn extend(&mut self, signed: &str) -> Result<(), CheckpointError> {
         let newest = self.newest();
-        // The new key's signature is checked with the key that the statement names, so the statement is read twice.
+        // "For a key statement the old key and the new one, and no other." The new key's signature is checked with the key that the statement names, so the statement is read twice.
         let (text, _) = note::open(signed, &[&newest.key])?;
         let statement = KeyStatement::from_text(text).ok_or(CheckpointError::Body)?;
         if statement.origin != newest.key.name() {
@@ -110,7 +113,7 @@ impl KeyChain {
         }
         let key = VerifierKey::new(&statement.origin, statement.public_key)?;
         let follows = statement.number == newest.number + 1 && statement.first_size > newest.first_size;
-        if !follows || self.links.iter().any(|link| link.key == key) {
+        if !follows || self.links.iter().any(|link| link.key.id() == key.id()) {
             return Err(CheckpointError::Body);
         }
         note::open(signed, &[&key])?;

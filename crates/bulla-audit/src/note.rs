@@ -153,6 +153,9 @@ pub(crate) fn open<'a>(note: &'a str, keys: &[&VerifierKey]) -> Result<(&'a str,
         check_name(name).map_err(|_| NoteError::Format)?;
         let decoded = STANDARD.decode(encoded).map_err(|_| NoteError::Format)?;
         let (id, signature) = decoded.split_first_chunk::<4>().ok_or(NoteError::Format)?;
+        if signature.is_empty() {
+            return Err(NoteError::Format);
+        }
         let Some(known) = keys.iter().position(|key| key.name == name && key.id() == *id) else {
             continue;
         };

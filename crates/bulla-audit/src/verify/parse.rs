@@ -77,22 +77,31 @@ impl Row {
 }
 
 impl Content {
+    /// "The members of this table are the *known* ones; they are known to every reader, whatever it uses of them."
     fn read(members: &Map<String, Value>) -> Option<Content> {
         let text = |name: &str| members.get(name)?.as_str();
+        let is_absent_or = |name: &str, is: fn(&Value) -> bool| members.get(name).is_none_or(is).then_some(());
         for name in [
             "eventVersion",
             "eventSource",
-            "eventName",
             "awsRegion",
             "requestID",
             "eventType",
+            "recipientAccountId",
+            "sourceIPAddress",
+            "userAgent",
         ] {
             text(name)?;
         }
+        for name in ["errorCode", "errorMessage", "keyVersion", "purpose"] {
+            is_absent_or(name, Value::is_string)?;
+        }
+        is_absent_or("cacheHit", Value::is_boolean)?;
+        is_absent_or("resources", are_resources)?;
         for name in ["requestParameters", "responseElements"] {
             members.get(name).filter(|value| value.is_object() || value.is_null())?;
         }
-        members.get("userIdentity")?.get("type")?.as_str()?;
+        identity(members.get("userIdentity")?)?;
         members.get("readOnly")?.as_bool()?;
         timestamp::parse(text("eventTime")?)?;
         let changes = match members.get("changes") {
@@ -121,4 +130,28 @@ impl Content {
             outcome_of,
         })
     }
+}
+
+fn identity(identity: &Value) -> Option<()> {
+    let members = identity.as_object()?;
+    members.get("type")?.as_str()?;
+    let known = ["principalId", "arn", "accountId", "accessKeyId", "userName"];
+    known
+        .iter()
+        .all(|name| members.get(*name).is_none_or(Value::is_string))
+        .then_some(())
+}
+
+/// Objects of exactly `ARN`, `accountId`, `type`; at least one.
+fn are_resources(resources: &Value) -> bool {
+    let is_resource = |resource: &Value| {
+        let members = resource.as_object();
+        let known = |members: &Map<String, Value>, name| members.get(name).is_some_and(Value::is_string);
+        members.is_some_and(|members| {
+            members.len() == 3 && ["ARN", "accountId", "type"].iter().all(|name| known(members, *name))
+        })
+    };
+    resources
+        .as_array()
+        .is_some_and(|resources| !resources.is_empty() && resources.iter().all(is_resource))
 }

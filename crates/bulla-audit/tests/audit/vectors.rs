@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bundle::bundle,
+    decided::{documents, event_forms, notes},
     fixture::{Log, ORIGIN, found, signing, verifier_key},
 };
 
@@ -131,6 +132,9 @@ fn document() -> Value {
         "rowDigests": row_digests(),
         "bundles": (0..size).map(|sequence| read(proof(sequence))).collect::<Vec<_>>(),
         "refusedBundles": refused,
+        "documents": documents(&proof(4)),
+        "notes": notes(&log),
+        "eventForms": event_forms(),
     })
 }
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from verify_proof import KeyChain, Refused, VerifierKey, from_base64, leaf, node, read_event, read_json, refuse_unless
-from verify_proof import verify_bundle
+from verify_proof import check_time, typed, verify_bundle
 
 MAX_CONTEXT = 8_192
 MAX_RECORD = 67_108_864
@@ -394,7 +394,79 @@ def check_audit_log(vectors):
         equal("bundle", verify_bundle(json.dumps(bundle), trusted), (bundle["sequence"], bundle["size"]))
     for vector in vectors["refusedBundles"]:
         refused(vector, verify_bundle, json.dumps(vector["bundle"]), trusted)
+    for vector in vectors["documents"]:
+        decided(vector, verify_bundle, vector["text"], trusted)
+    for vector in vectors["notes"]:
+        decided(vector, keys.read_checkpoint, vector["note"])
+    for vector in vectors["eventForms"]:
+        decided(vector, check_form, from_base64(vector["bytes"]))
     return counts(vectors)
+
+
+ALWAYS = {
+    "eventVersion": str,
+    "eventTime": str,
+    "eventSource": str,
+    "eventName": str,
+    "eventType": str,
+    "eventID": str,
+    "requestID": str,
+    "awsRegion": str,
+    "recipientAccountId": str,
+    "sourceIPAddress": str,
+    "userAgent": str,
+    "userIdentity": dict,
+    "readOnly": bool,
+    "sequence": int,
+    "previousHash": str,
+    "metadataRevision": int,
+}
+SOMETIMES = {
+    "resources": list,
+    "errorCode": str,
+    "errorMessage": str,
+    "keyVersion": str,
+    "purpose": str,
+    "cacheHit": bool,
+    "intent": bool,
+    "intentID": str,
+    "changes": list,
+}
+
+
+def check_form(data):
+    """Checks an event's canonical form and its known members (§2)."""
+    event = read_event(data)
+    for name, kind in ALWAYS.items():
+        typed(event, name, kind)
+    for name, kind in SOMETIMES.items():
+        refuse_unless(name not in event or type(event[name]) is kind, name)
+    refuse_unless(event.get("intent", True) and event.get("resources", True) and event.get("changes", True), "false or empty")
+    refuse_unless(not ("intent" in event and "intentID" in event), "intent and outcome at once")
+    for name in ("requestParameters", "responseElements"):
+        refuse_unless(name in event and type(event[name]) in (dict, type(None)), name)
+    check_time(event["eventTime"])
+    hexadecimal(event["previousHash"])
+    refuse_unless(event["sequence"] >= 0 and event["metadataRevision"] >= 0, "a negative number")
+    identity = event["userIdentity"]
+    typed(identity, "type", str)
+    for name in ("principalId", "arn", "accountId", "accessKeyId", "userName"):
+        refuse_unless(type(identity.get(name, "")) is str, name)
+    for resource in event.get("resources", []):
+        refuse_unless(type(resource) is dict and resource.keys() == {"ARN", "accountId", "type"}, "a resource of another form")
+        refuse_unless(all(type(value) is str for value in resource.values()), "a resource of another form")
+    for change in event.get("changes", []):
+        refuse_unless(type(change) is dict and change.get("op") in ("put", "delete"), "a change of another form")
+        names = {"table", "id", "op", "revision"} | ({"digest"} if change["op"] == "put" else set())
+        refuse_unless(change.keys() == names, "a change of another form")
+        for name in names:
+            typed(change, name, int if name == "revision" else str)
+        if change["op"] == "put":
+            hexadecimal(change["digest"])
+
+
+def hexadecimal(text):
+    refuse_unless(re.fullmatch(r"[0-9a-f]{64}", text), "this is no hash")
 
 
 # What the four share.
@@ -436,6 +508,17 @@ def refused(vector, check, *arguments):
     except Refused:
         return
     raise Refused(f"accepted: {vector['reason']}")
+
+
+def decided(vector, check, *arguments):
+    """Accepted or refused, as the vector says."""
+    if vector["accepted"]:
+        try:
+            check(*arguments)
+        except Refused as reason:
+            raise Refused(f"refused: {vector['reason']}: {reason}") from None
+    else:
+        refused(vector, check, *arguments)
 
 
 def counts(vectors):

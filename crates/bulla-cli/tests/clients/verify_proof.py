@@ -169,6 +169,7 @@ def read_note(note, known):
         for key in known:
             if (key.name, key.id) == (form[1], signature[:4]):
                 refuse_unless(key not in signers, "two signatures by one key")
+                refuse_unless(len(signature) == 68, "a signature has not 64 bytes")
                 key.verify(signature[4:], text.encode())
                 signers.add(key)
     return text[:-1].split("\n"), signers
@@ -279,6 +280,7 @@ def unique(pairs):
 
 
 def integer(text):
+    refuse_unless(text != "-0", "a negative zero is no integer")
     refuse_unless(len(text) <= 17 and abs(int(text)) <= MAX_INTEGER, "a number is too large")
     return int(text)
 
