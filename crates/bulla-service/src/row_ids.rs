@@ -70,6 +70,24 @@ pub(crate) fn version_row(account: &AccountId, region: &Region, id: &MaterialId)
     format!("{account}/{region}/{id}")
 }
 
+/// `account/region/alias/`: all aliases of an account and a region, as a set.
+pub(crate) fn aliases_set(account: &AccountId, region: &Region) -> String {
+    format!("{account}/{region}/alias/")
+}
+
+/// The set that a row belongs to, as a row id that no row has; none in tables whose rows are never counted.
+///
+/// Who decides by what a listing shows notes the set as read, as if it were a row: each change of a row in it makes the decision stale.
+pub(crate) fn set_of(table: Table, id: &str) -> Option<&str> {
+    match table {
+        Table::Aliases => {
+            let mut slashes = id.match_indices('/');
+            slashes.nth(2).map(|(at, _)| &id[..=at])
+        }
+        _ => None,
+    }
+}
+
 /// Takes a row id of keys apart; `None` for any other text.
 pub(crate) fn parse_key_row(row: &str) -> Option<(AccountId, Region, KeyId)> {
     let mut parts = row.split('/');
@@ -87,4 +105,18 @@ pub(crate) const SETTINGS_ROW: &str = "service";
 /// The row id of a numbered key: ten digits.
 pub(crate) fn numbered_row(number: u32) -> String {
     format!("{number:010}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_in_the_set_of_its_account_and_region() {
+        let (account, region) = ("111122223333".parse().unwrap(), "eu-north-1".parse().unwrap());
+        let row = alias_row(&account, &region, &"alias/a/b".parse().unwrap());
+        let set = aliases_set(&account, &region);
+        assert_eq!(set_of(Table::Aliases, &row), Some(set.as_str()));
+        assert_eq!(set_of(Table::Keys, &row), None);
+    }
 }

@@ -5,10 +5,10 @@ use bulla_store::{Change, ChangeKind, CheckpointRow, EventRow, HeadRow, Row, Sto
 use tokio::sync::oneshot;
 
 use super::staleness::Recent;
-use super::{CommitError, CommitRequest};
+use super::{CommitError, CommitRequest, Write};
 use crate::keyring::StoreKey;
 use crate::metrics::count;
-use crate::row_ids::RowKey;
+use crate::row_ids::{RowKey, set_of};
 use crate::{Metrics, ServiceError};
 
 type Answer = oneshot::Sender<Result<(), CommitError>>;
@@ -56,7 +56,10 @@ impl Batch {
             if stale {
                 batch.stale.push(request.answer);
             } else {
-                changed_here.extend(request.writes.iter().map(|write| write.key.clone()));
+                for Write { key, .. } in &request.writes {
+                    changed_here.extend(set_of(key.table, &key.id).map(|set| RowKey::new(key.table, set)));
+                    changed_here.insert(key.clone());
+                }
                 batch.apply(request, store_key);
             }
         }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use bulla_store::Change;
 
-use crate::row_ids::RowKey;
+use crate::row_ids::{RowKey, set_of};
 
 /// Rows remembered at most; beyond, all older decisions count as stale once.
 const CAPACITY: usize = 100_000;
@@ -30,6 +30,9 @@ impl Recent {
         }
         for change in changes {
             self.rows.insert(RowKey::new(change.table, &change.id), change.revision);
+            if let Some(set) = set_of(change.table, &change.id) {
+                self.rows.insert(RowKey::new(change.table, set), change.revision);
+            }
         }
     }
 
@@ -72,6 +75,20 @@ mod tests {
         assert!(!recent.moved(5, [&c].into_iter()));
         assert!(!recent.moved(7, [&a, &b, &c].into_iter()));
         assert!(!recent.moved(5, [&RowKey::new(Table::Aliases, "a")].into_iter()));
+    }
+
+    #[test]
+    fn who_read_a_set_decides_again_when_a_row_of_it_changes() {
+        let mut recent = Recent::since(5);
+        let alias = Change {
+            table: Table::Aliases,
+            ..change("111122223333/eu-north-1/alias/app", 6)
+        };
+        recent.record(&[alias], 6);
+        let set = |region: &str| RowKey::new(Table::Aliases, &format!("111122223333/{region}/alias/"));
+        assert!(recent.moved(5, [&set("eu-north-1")].into_iter()));
+        assert!(!recent.moved(6, [&set("eu-north-1")].into_iter()));
+        assert!(!recent.moved(5, [&set("eu-west-1")].into_iter()));
     }
 
     #[test]

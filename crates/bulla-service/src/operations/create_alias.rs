@@ -7,7 +7,7 @@ use crate::bodies::{AliasBody, VERSION};
 use crate::decision::{Decision, EventKind};
 use crate::entry::KeyEntry;
 use crate::limits::{members, shown};
-use crate::row_ids::alias_row;
+use crate::row_ids::{RowKey, alias_row, aliases_set};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -101,9 +101,10 @@ pub(crate) fn alias_name(text: &str) -> Result<AliasName, ServiceError> {
 
 /// Requires that a key has fewer than 50 aliases.
 ///
-/// The aliases are counted outside the read set: of several requests at the very same time one may come out above the limit, which
-/// guards resources and nothing else.
-pub(crate) async fn require_room_for_alias(decision: &Decision<'_>, key: &KeyEntry) -> Result<(), ServiceError> {
+/// All aliases of the account and region are noted as read: whoever makes or moves one at the same time decides again.
+pub(crate) async fn require_room_for_alias(decision: &mut Decision<'_>, key: &KeyEntry) -> Result<(), ServiceError> {
+    let set = aliases_set(decision.account(), decision.region());
+    decision.reads.push(RowKey::new(Table::Aliases, &set));
     let aliases = decision
         .core
         .rows

@@ -208,3 +208,66 @@ async fn an_alias_does_not_point_at_a_key_pending_deletion() {
     };
     assert_eq!(refusal(h.service.update_alias(&operator, update).await), expected);
 }
+
+/// Fills a key up to one alias below the limit.
+async fn with_49_aliases(h: &Harness) -> KeyMetadata {
+    let key = h.key().await;
+    for n in 0..49 {
+        let request = CreateAliasRequest {
+            alias_name: format!("alias/n{n}"),
+            target_key_id: key.key_id.to_string(),
+        };
+        h.service.create_alias(&h.operator(), request).await.expect("creates");
+    }
+    key
+}
+
+#[tokio::test]
+async fn of_aliases_made_at_once_through_two_nodes_none_passes_the_limit() {
+    let h = Harness::new().await;
+    let key = with_49_aliases(&h).await;
+    let (_, other) = h.node(5).await;
+    let tasks: Vec<_> = (0..8)
+        .map(|n| {
+            let (service, call) = (if n % 2 == 0 { h.service.clone() } else { other.clone() }, h.operator());
+            let request = CreateAliasRequest {
+                alias_name: format!("alias/late{n}"),
+                target_key_id: key.key_id.to_string(),
+            };
+            tokio::spawn(async move { service.create_alias(&call, request).await })
+        })
+        .collect();
+    let mut made = 0;
+    for task in tasks {
+        match task.await.expect("no panic") {
+            Ok(()) => made += 1,
+            refused => assert_eq!(refusal(refused).0, "LimitExceededException"),
+        }
+    }
+    assert_eq!(made, 1);
+    h.verify();
+}
+
+#[tokio::test]
+async fn an_alias_made_between_count_and_commit_is_counted() {
+    let h = Harness::new().await;
+    let key = with_49_aliases(&h).await;
+    let (_, other) = h.node(5).await;
+    let create = |name: &str| CreateAliasRequest {
+        alias_name: name.to_owned(),
+        target_key_id: key.key_id.to_string(),
+    };
+    let mut begun = h.store.begun.subscribe();
+    begun.borrow_and_update();
+    h.store.hold(true);
+    let (service, call, request) = (h.service.clone(), h.operator(), create("alias/here"));
+    let waiting = tokio::spawn(async move { service.create_alias(&call, request).await });
+    // It was counted and decided: its commit is at the door.
+    begun.changed().await.expect("the store lives");
+    other
+        .create_alias(&h.operator(), create("alias/there"))
+        .await
+        .expect("creates");
+    h.store.hold(false);
+    assert_eq!(refusal(waiting.await.expect("no panic")).0, "LimitExceededException");
+}
