@@ -12,6 +12,7 @@ mod key_material;
 mod key_ref;
 mod key_spec;
 mod material_id;
+pub mod policy;
 mod principal;
 mod tag;
 mod time;

@@ -1,0 +1,22 @@
+use crate::AccountId;
+
+/// The policy of a key that was made without one, as AWS prints it: the account decides by its identity policies.
+///
+/// Source: <https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html>.
+pub fn default_key_policy(account: &AccountId) -> String {
+    format!(
+        r#"{{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {{
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {{
+      "AWS" : "arn:aws:iam::{account}:root"
+    }},
+    "Action" : "kms:*",
+    "Resource" : "*"
+  }} ]
+}}"#
+    )
+}

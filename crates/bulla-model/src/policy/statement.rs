@@ -1,0 +1,97 @@
+use super::Request;
+use super::condition::Condition;
+use super::pattern::Template;
+use super::principal::{Principals, Standing};
+use super::resource::Resources;
+
+/// What a statement does where it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Allows.
+    Allow,
+    /// Denies, whatever else allows.
+    Deny,
+}
+
+/// What one policy says of a request: the first statement of each kind, by its index.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Denies.
+    pub denied: Option<usize>,
+    /// Allows the asker himself; for identity policies, whoever has the policy.
+    pub allowed: Option<usize>,
+    /// Allows the asker's account, which may pass it on by identity policies.
+    pub delegated: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Statement {
+    pub(super) sid: Option<Box<str>>,
+    pub(super) effect: Effect,
+    /// None in identity policies.
+    pub(super) principals: Option<Principals>,
+    /// Whether it is `NotAction`.
+    pub(super) not_actions: bool,
+    /// In lower case.
+    pub(super) actions: Box<[Template]>,
+    pub(super) resources: About,
+    pub(super) conditions: Box<[Condition]>,
+}
+
+#[derive(Debug)]
+pub(super) enum About {
+    /// A trust policy's statements are about the role.
+    Everything,
+    /// A key policy's statement without `Resource` is about nothing.
+    Nothing,
+    Resources(Resources),
+}
+
+impl Statement {
+    /// Notes in `verdict` what the statement, the one at `at`, says.
+    pub(super) fn judge(&self, at: usize, request: &Request<'_>, verdict: &mut Verdict) {
+        let standing = self.standing(request);
+        let place = match (self.effect, standing) {
+            (_, Standing::Unnamed) => return,
+            (Effect::Deny, _) => &mut verdict.denied,
+            (Effect::Allow, Standing::ByAccount) => &mut verdict.delegated,
+            (Effect::Allow, Standing::Himself) => &mut verdict.allowed,
+        };
+        if place.is_none() && self.applies(request) {
+            *place = Some(at);
+        }
+    }
+
+    fn standing(&self, request: &Request<'_>) -> Standing {
+        match &self.principals {
+            None => Standing::Himself,
+            Some(principals) => match self.effect {
+                Effect::Allow if principals.excepts_even_his_account(&request.asker) => Standing::Unnamed,
+                _ => principals.standing(&request.asker),
+            },
+        }
+    }
+
+    fn applies(&self, request: &Request<'_>) -> bool {
+        let context = request.context;
+        let named = self
+            .actions
+            .iter()
+            .any(|action| action.matches(&request.action, context) == Some(true));
+        if named == self.not_actions {
+            return false;
+        }
+        let about = match &self.resources {
+            About::Everything => true,
+            About::Nothing => false,
+            About::Resources(resources) => resources
+                .include(request.components.as_ref(), context)
+                .unwrap_or(self.effect == Effect::Deny),
+        };
+        about
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.is_met(self.effect, context))
+    }
+}
