@@ -9,9 +9,9 @@ use bulla_testkit::BullaProcess;
 use support::{BULLA, client_script, from_test_script, init};
 
 #[test]
-fn every_constraint_of_awss_model_is_checked_in_awss_words_and_every_output_is_of_its_shape() {
+fn every_operation_of_awss_model_is_called_and_every_member_of_its_outputs_comes() {
     let server = BullaProcess::dev(BULLA).expect("a dev server starts");
-    client_script("boto3_limits.py", &[server.endpoint()]);
+    client_script("boto3_every_operation.py", &[server.endpoint()]);
     let (_, logs) = server.stop().expect("it stops by itself");
     assert!(!logs.contains("panicked"), "{logs}");
 }
