@@ -24,6 +24,9 @@ pub enum KeyRefError {
     /// Neither an id, nor an alias, nor an ARN; the message is AWS's.
     #[error("Invalid keyId '{0}'")]
     Malformed(String),
+    /// An ARN whose last part is no key id; the message is AWS's.
+    #[error("Invalid keyId {0}")]
+    MalformedInArn(String),
     /// An ARN of another region; the message is AWS's.
     #[error("Invalid arn {0}")]
     OtherRegion(String),
@@ -51,7 +54,7 @@ impl KeyRef {
             }
             let account = account.parse().map_err(|_| malformed())?;
             let named = match resource.strip_prefix("key/") {
-                Some(id) => NamedKey::Key(id.parse().map_err(|_| malformed())?),
+                Some(id) => NamedKey::Key(id.parse().map_err(|_| KeyRefError::MalformedInArn(id.to_owned()))?),
                 None => NamedKey::Alias(resource.parse().map_err(|_| malformed())?),
             };
             return Ok(Self {

@@ -16,6 +16,8 @@ mod harness;
 mod limits;
 #[path = "api/operations.rs"]
 mod operations;
+#[path = "api/order_of_checks.rs"]
+mod order_of_checks;
 #[path = "api/pages.rs"]
 mod pages;
 #[path = "api/shutdown.rs"]

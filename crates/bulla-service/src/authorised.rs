@@ -61,7 +61,9 @@ impl Decision<'_> {
         forms: KeyForms,
     ) -> Result<Authorised<O>, ServiceError> {
         let reference = KeyRef::parse(named, self.region()).map_err(|error| match error {
-            KeyRefError::Malformed(_) | KeyRefError::OtherRegion(_) => ServiceError::NotFound(error.to_string()),
+            KeyRefError::Malformed(_) | KeyRefError::MalformedInArn(_) | KeyRefError::OtherRegion(_) => {
+                ServiceError::NotFound(error.to_string())
+            }
             KeyRefError::NotKms(_) => ServiceError::InvalidArn(error.to_string()),
         })?;
         let account = reference.account.unwrap_or_else(|| self.account().clone());
@@ -74,7 +76,7 @@ impl Decision<'_> {
             }
             NamedKey::Alias(_) if forms == KeyForms::KeysOnly => {
                 return Err(ServiceError::InvalidArn(
-                    "Key Aliases are not supported for this operation".to_owned(),
+                    "Key Aliases are not supported for this operation.".to_owned(),
                 ));
             }
             NamedKey::Alias(name) => {

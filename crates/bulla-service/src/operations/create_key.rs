@@ -99,7 +99,7 @@ impl Operation for CreateKeyRequest {
         }
         if self.usage != KeyUsage::EncryptDecrypt {
             return Err(ServiceError::Validation(format!(
-                "KeyUsage {} is not compatible with KeySpec {}",
+                "KeyUsage {} is not compatible with KeySpec {}.",
                 self.usage, self.spec
             )));
         }

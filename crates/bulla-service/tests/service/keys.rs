@@ -68,7 +68,7 @@ async fn what_is_not_built_is_refused_and_not_stored() {
         refusal(h.service.create_key(&operator, signing).await),
         (
             "ValidationException",
-            "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT".to_owned()
+            "KeyUsage SIGN_VERIFY is not compatible with KeySpec SYMMETRIC_DEFAULT.".to_owned()
         )
     );
     let tag = |key: &str| Tag {
@@ -155,7 +155,7 @@ async fn operations_on_keys_refuse_aliases() {
     let key_id = || "alias/app".to_owned();
     let expected = (
         "InvalidArnException",
-        "Key Aliases are not supported for this operation".to_owned(),
+        "Key Aliases are not supported for this operation.".to_owned(),
     );
     assert_eq!(
         refusal(
