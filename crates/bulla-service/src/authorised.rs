@@ -1,18 +1,20 @@
 //! Which caller may do what to which key; and the keys themselves, which only a permitted decision can use.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bulla_crypto::blob::Blob;
+use bulla_crypto::blob::{Blob, Material};
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::{
-    AliasArn, EncryptionAlgorithm, KeyArn, KeyRef, KeyRefError, KeySpec, KeyUsage, MaterialId, NamedKey,
-    Operation as Asked, Refusal, Role, permit,
+    AliasArn, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeyArn, KeyRef, KeyRefError, KeySpec,
+    KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, Role, SigningAlgorithm, permit,
 };
 
 use crate::ServiceError;
 use crate::decision::Decision;
 use crate::entry::{KeyEntry, VersionEntry};
+use crate::key_material::KeyMaterial;
 use crate::row_ids::{alias_row, key_row, version_row};
 use crate::runner::Operation;
 
@@ -162,16 +164,21 @@ impl Decision<'_> {
 }
 
 impl<O: Operation> Authorised<O> {
-    /// Requires that the key is for encryption.
-    pub(crate) fn require_encryption(&self, operation: &str) -> Result<(), ServiceError> {
-        let usage = self.key.body.usage;
-        if usage == KeyUsage::EncryptDecrypt {
+    /// Requires that the key is for `usage`, as `operation` needs.
+    pub(crate) fn require_usage(&self, usage: KeyUsage, operation: &str) -> Result<(), ServiceError> {
+        let found = self.key.body.usage;
+        if found == usage {
             return Ok(());
         }
         let arn = &self.key.arn;
         Err(ServiceError::InvalidKeyUsage(format!(
-            "{arn} key usage is {usage} which is not valid for {operation}."
+            "{arn} key usage is {found} which is not valid for {operation}."
         )))
+    }
+
+    /// Requires that the key is for encryption.
+    pub(crate) fn require_encryption(&self, operation: &str) -> Result<(), ServiceError> {
+        self.require_usage(KeyUsage::EncryptDecrypt, operation)
     }
 
     /// Requires that the key's state permits the operation.
@@ -186,14 +193,15 @@ impl<O: Operation> Authorised<O> {
         })
     }
 
-    /// Requires that the algorithm is the key's.
-    pub(crate) fn require_algorithm(&self, algorithm: EncryptionAlgorithm) -> Result<(), ServiceError> {
-        match (self.key.body.spec, algorithm) {
-            (KeySpec::SymmetricDefault, EncryptionAlgorithm::SymmetricDefault) => Ok(()),
-            (spec, algorithm) => Err(ServiceError::InvalidKeyUsage(format!(
-                "Algorithm {algorithm} is incompatible with key spec {spec}."
-            ))),
+    /// Requires that the algorithm is one of the key's spec.
+    pub(crate) fn require_algorithm<A: KeyAlgorithm>(&self, algorithm: A) -> Result<(), ServiceError> {
+        let spec = self.key.body.spec;
+        if A::of(spec).contains(&algorithm) {
+            return Ok(());
         }
+        Err(ServiceError::InvalidKeyUsage(format!(
+            "Algorithm {algorithm} is incompatible with key spec {spec}."
+        )))
     }
 
     /// The key's current material.
@@ -201,13 +209,17 @@ impl<O: Operation> Authorised<O> {
         &self,
         decision: &mut Decision<'_>,
     ) -> Result<AuthorisedMaterial<O>, ServiceError> {
-        let row = &self.key.current_row;
+        let row = self
+            .key
+            .current_row
+            .as_ref()
+            .ok_or(ServiceError::Internal("a key in use without material"))?;
         // A key whose current material is not there was not left so by the service.
         let version = match decision.version(row).await? {
             Some(version) if version.key_row == self.key.row.id => version,
             _ => return Err(decision.core.rows.tampered(bulla_store::Table::KeyVersions, row)),
         };
-        decision.used(version.id());
+        decision.used(version.id);
         Ok(AuthorisedMaterial {
             version,
             operation: PhantomData,
@@ -229,7 +241,7 @@ impl<O: Operation> Authorised<O> {
                 "The key ID in the request does not identify a CMK that can perform this operation.".to_owned(),
             ));
         }
-        decision.used(version.id());
+        decision.used(version.id);
         Ok(AuthorisedMaterial {
             version,
             operation: PhantomData,
@@ -239,7 +251,15 @@ impl<O: Operation> Authorised<O> {
 
 impl<O: Operation> AuthorisedMaterial<O> {
     pub(crate) fn id(&self) -> MaterialId {
-        self.version.id()
+        self.version.id
+    }
+
+    /// The material, where it is symmetric.
+    fn symmetric(&self) -> Option<&Material> {
+        match &self.version.material {
+            KeyMaterial::Symmetric(material) => Some(material),
+            KeyMaterial::Deleted => None,
+        }
     }
 
     pub(crate) fn encrypt(
@@ -248,19 +268,57 @@ impl<O: Operation> AuthorisedMaterial<O> {
         context: &Context,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, ServiceError> {
-        self.version
-            .material
+        self.symmetric()
+            .ok_or(ServiceError::Internal("a key in use without material"))?
             .encrypt(context, &*decision.core.random, plaintext)
             .map_err(|_| ServiceError::Internal("the encryption failed"))
     }
 
     pub(crate) fn decrypt(&self, blob: &Blob<'_>, context: &Context) -> Result<SecretBytes, ServiceError> {
-        self.version
-            .material
+        let material = self.symmetric().ok_or(ServiceError::InvalidCiphertext {
+            reason: "the key material was deleted",
+        })?;
+        material
             .decrypt(blob, context)
             .map_err(|_| ServiceError::InvalidCiphertext {
                 reason: "ciphertext or context differ from what was encrypted",
             })
+    }
+}
+
+/// Algorithms that a key spec has some of.
+pub(crate) trait KeyAlgorithm: Copy + PartialEq + fmt::Display + 'static {
+    /// Those of `spec`.
+    fn of(spec: KeySpec) -> &'static [Self];
+}
+
+impl KeyAlgorithm for EncryptionAlgorithm {
+    fn of(spec: KeySpec) -> &'static [Self] {
+        spec.encryption_algorithms()
+    }
+}
+
+impl KeyAlgorithm for SigningAlgorithm {
+    fn of(spec: KeySpec) -> &'static [Self] {
+        spec.signing_algorithms()
+    }
+}
+
+impl KeyAlgorithm for MacAlgorithm {
+    fn of(spec: KeySpec) -> &'static [Self] {
+        spec.mac_algorithms()
+    }
+}
+
+impl KeyAlgorithm for KeyAgreementAlgorithm {
+    fn of(spec: KeySpec) -> &'static [Self] {
+        spec.key_agreement_algorithms()
+    }
+}
+
+impl KeyAlgorithm for EncapsulationAlgorithm {
+    fn of(spec: KeySpec) -> &'static [Self] {
+        spec.encapsulation_algorithms()
     }
 }
 

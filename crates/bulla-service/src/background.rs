@@ -12,9 +12,9 @@ use crate::bodies::{KeyBody, RotationBody};
 use crate::call::CallerKind;
 use crate::decision::{Decision, EventKind};
 use crate::entry::Entry;
+use crate::key_material::put_new_symmetric;
 use crate::limits::members;
 use crate::operations::list_key_rotations::versions_of;
-use crate::operations::rotate_key_on_demand::new_version;
 use crate::row_ids::parse_key_row;
 use crate::runner::{BULLA, KMS, Operation};
 use crate::service::Core;
@@ -160,14 +160,14 @@ impl Operation for RotateKey {
             period_days: rotation.period_days,
             next,
         });
-        let current = new_version(
+        let current = put_new_symmetric(
             decision,
             &key.key.row.id,
             body.versions + 1,
             Some(RotationType::Automatic),
         )?;
         let body = KeyBody {
-            current,
+            current: Some(current),
             versions: body.versions + 1,
             rotation,
             ..body.clone()

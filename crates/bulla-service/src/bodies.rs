@@ -1,7 +1,8 @@
 //! What rows that decide contain, as JSON (`spec/store.md`, section 4).
 
 use bulla_model::{
-    AccountId, KeyId, KeyOrigin, KeySpec, KeyState, KeyUsage, MaterialId, Role, RotationType, Tag, Timestamp,
+    AccountId, ExpirationModel, KeyId, KeyMaterialState, KeyOrigin, KeySpec, KeyState, KeyUsage, MaterialId, Region,
+    Role, RotationType, Tag, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ body! {
     PrincipalBody { role: Role, enabled: bool, created: Timestamp }
     /// An access key; its owner is the user's ARN.
     AccessKeyBody { enabled: bool, created: Timestamp, wrapped_secret: String }
-    /// A KMS key.
+    /// A KMS key. The members from `policy` on are absent where they say nothing.
     KeyBody {
         description: String,
         usage: KeyUsage,
@@ -66,17 +67,45 @@ body! {
         created: Timestamp,
         deletion_date: Option<Timestamp>,
         tags: Vec<Tag>,
-        current: MaterialId,
+        /// `None` until material is imported for the first time.
+        current: Option<MaterialId>,
         versions: u32,
         on_demand_rotations: u32,
         rotation: Option<RotationBody>,
+        /// The key policy as it was given; `None` for the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
+        /// The ARN of the principal who made the key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        creator: Option<String>,
+        /// Present for multi-Region keys.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        multi_region: Option<MultiRegionBody>,
+        /// The waiting period of a primary that waits for its replicas to be deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pending_window_days: Option<u32>,
+        /// Present while imported material is there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expiration: Option<ExpirationBody>,
     }
-    /// One version of a key's material.
+    /// One version of a key's material. The members after `wrapped_material` are absent where they say nothing.
     KeyVersionBody {
         number: u32,
         created: Timestamp,
         rotation: Option<RotationType>,
-        wrapped_material: String,
+        /// `None` where imported material was deleted or has expired.
+        wrapped_material: Option<String>,
+        #[serde(default = "symmetric", skip_serializing_if = "is_symmetric")]
+        spec: KeySpec,
+        /// `None`: current if it is the key's `current`, else non-current.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<KeyMaterialState>,
+        /// When imported material expires.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid_to: Option<Timestamp>,
+        /// Present for imported material.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        import: Option<ImportBody>,
     }
     /// An alias; its owner is the target key's row id.
     AliasBody { target: KeyId, created: Timestamp, updated: Timestamp }
@@ -100,9 +129,84 @@ pub(crate) struct RotationBody {
     pub(crate) next: Timestamp,
 }
 
+/// The regions of a multi-Region key; the same in each of its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MultiRegionBody {
+    pub(crate) primary: Region,
+    pub(crate) replicas: Vec<Region>,
+}
+
+/// When the imported material of a key expires: the earliest of all its versions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpirationBody {
+    pub(crate) model: ExpirationModel,
+    pub(crate) valid_to: Option<Timestamp>,
+}
+
+/// What was said of a version's material when it was imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportBody {
+    pub(crate) model: ExpirationModel,
+    pub(crate) description: Option<String>,
+}
+
+fn symmetric() -> KeySpec {
+    KeySpec::SymmetricDefault
+}
+
+fn is_symmetric(spec: &KeySpec) -> bool {
+    *spec == KeySpec::SymmetricDefault
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Rows as the first version of Bulla wrote them; they open for ever, and are written as they were.
+    #[test]
+    fn rows_of_the_first_version_are_read_and_written_as_they_were() {
+        let id = "7f".repeat(32);
+        let key = format!(
+            "{{\"version\":1,\"description\":\"a key\",\"usage\":\"ENCRYPT_DECRYPT\",\"spec\":\"SYMMETRIC_DEFAULT\",\"origin\":\"AWS_KMS\",\
+             \"state\":\"Enabled\",\"created\":5,\"deletion_date\":null,\"tags\":[{{\"key\":\"k\",\"value\":\"v\"}}],\"current\":\"{id}\",\
+             \"versions\":2,\"on_demand_rotations\":1,\"rotation\":{{\"period_days\":365,\"next\":9}}}}"
+        );
+        let body = KeyBody::from_bytes(key.as_bytes()).expect("reads");
+        assert_eq!(body.current, Some(id.parse().expect("an id")));
+        assert_eq!((&body.policy, &body.creator, &body.multi_region), (&None, &None, &None));
+        assert_eq!(body.to_bytes(), key.as_bytes());
+        let version = r#"{"version":1,"number":2,"created":5,"rotation":"ON_DEMAND","wrapped_material":"AQICAH"}"#;
+        let body = KeyVersionBody::from_bytes(version.as_bytes()).expect("reads");
+        assert_eq!(body.spec, KeySpec::SymmetricDefault);
+        assert_eq!(body.to_bytes(), version.as_bytes());
+    }
+
+    #[test]
+    fn what_the_first_version_did_not_have_is_read_as_it_was_written() {
+        let version = KeyVersionBody {
+            version: VERSION,
+            number: 1,
+            created: Timestamp::from_micros(5),
+            rotation: None,
+            wrapped_material: None,
+            spec: KeySpec::Rsa2048,
+            state: Some(KeyMaterialState::PendingRotation),
+            valid_to: Some(Timestamp::from_micros(6)),
+            import: Some(ImportBody {
+                model: ExpirationModel::Expires,
+                description: Some("ours".to_owned()),
+            }),
+        };
+        assert_eq!(
+            String::from_utf8_lossy(&version.to_bytes()),
+            "{\"version\":1,\"number\":1,\"created\":5,\"rotation\":null,\"wrapped_material\":null,\"spec\":\"RSA_2048\",\
+             \"state\":\"PENDING_ROTATION\",\"valid_to\":6,\"import\":{\"model\":\"KEY_MATERIAL_EXPIRES\",\"description\":\"ours\"}}"
+        );
+        assert_eq!(KeyVersionBody::from_bytes(&version.to_bytes()), Some(version));
+    }
 
     #[test]
     fn bodies_of_another_version_or_with_another_member_are_refused() {

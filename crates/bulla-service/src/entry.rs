@@ -1,17 +1,15 @@
 //! Rows as this node believes them: verified, decoded, their secrets unwrapped.
 
-use std::fmt;
 use std::sync::Arc;
 
-use bulla_crypto::DataKey;
-use bulla_crypto::blob::Material;
-use bulla_model::{KeyArn, KeyId, KeyState, MaterialId, PrincipalArn, Timestamp};
+use bulla_model::{KeyArn, KeyId, KeyMaterialState, KeyState, MaterialId, PrincipalArn, RotationType, Timestamp};
 use bulla_store::{Row, Table};
 
-use crate::bodies::{AccessKeyBody, AliasBody, Body, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody};
+use crate::bodies::{AccessKeyBody, AliasBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody};
+use crate::key_material::KeyMaterial;
 use crate::keyring::{Place, StoreKey};
 use crate::row_ids::{RowKey, parse_key_row, version_row};
-use crate::{Credential, KeyMetadata};
+use crate::{Credential, KeyMetadata, ServiceError};
 
 /// A decoded row; cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,19 +42,26 @@ pub(crate) struct KeyEntry {
     pub(crate) row: RowKey,
     pub(crate) id: KeyId,
     pub(crate) arn: KeyArn,
-    pub(crate) current_row: Arc<str>,
+    /// `None` where no material was ever there.
+    pub(crate) current_row: Option<Arc<str>>,
     pub(crate) body: KeyBody,
 }
 
 /// One version of a key's material. The material is used through [`Authorised`](crate::authorised::Authorised) only.
+#[derive(Debug)]
 pub(crate) struct VersionEntry {
     pub(crate) row: RowKey,
     /// Row id of the key.
     pub(crate) key_row: Arc<str>,
+    pub(crate) id: MaterialId,
     pub(crate) number: u32,
     pub(crate) created: Timestamp,
-    pub(crate) rotation: Option<bulla_model::RotationType>,
-    pub(crate) material: Material,
+    pub(crate) rotation: Option<RotationType>,
+    /// As stored; see [`state_of`](Self::state_of).
+    pub(crate) state: Option<KeyMaterialState>,
+    pub(crate) valid_to: Option<Timestamp>,
+    pub(crate) import: Option<ImportBody>,
+    pub(crate) material: KeyMaterial,
 }
 
 #[derive(Debug)]
@@ -108,7 +113,7 @@ impl Entry {
                 row: key,
                 body: StoreKeyBody::from_bytes(&row.body)?,
             })),
-            Table::Settings | Table::AuditKeys => return None,
+            Table::Settings | Table::AuditKeys | Table::Grants => return None,
         })
     }
 }
@@ -143,7 +148,9 @@ impl KeyEntry {
         let (account, region, id) = parse_key_row(&row.id)?;
         Some(Self {
             arn: KeyArn::new(&region, &account, &id),
-            current_row: version_row(&account, &region, &body.current).into(),
+            current_row: body
+                .current
+                .map(|current| version_row(&account, &region, &current).into()),
             id,
             row: key,
             body,
@@ -155,63 +162,46 @@ impl KeyEntry {
         self.body.state == KeyState::PendingDeletion && self.body.deletion_date.is_some_and(|date| date <= now)
     }
 
-    pub(crate) fn metadata(&self) -> Option<KeyMetadata> {
-        let (account, _, _) = parse_key_row(&self.row.id)?;
-        Some(metadata(&self.body, account, self.id.clone(), self.arn.clone()))
-    }
-}
-
-pub(crate) fn metadata(body: &KeyBody, account: bulla_model::AccountId, key_id: KeyId, arn: KeyArn) -> KeyMetadata {
-    KeyMetadata {
-        account,
-        key_id,
-        arn,
-        created: body.created,
-        description: body.description.clone(),
-        usage: body.usage,
-        state: body.state,
-        deletion_date: body.deletion_date,
-        origin: body.origin,
-        spec: body.spec,
-        encryption_algorithms: vec![bulla_model::EncryptionAlgorithm::SymmetricDefault],
-        multi_region: false,
-        current_key_material_id: Some(body.current),
+    pub(crate) fn metadata(&self) -> Result<KeyMetadata, ServiceError> {
+        KeyMetadata::of(&self.row.id, &self.body).ok_or(ServiceError::Internal("a key row without a key id"))
     }
 }
 
 impl VersionEntry {
     fn decode(key: RowKey, row: &Row, store_key: &StoreKey) -> Option<Self> {
         let body = KeyVersionBody::from_bytes(&row.body)?;
-        let secret = store_key
-            .unwrap(material_place(&row.id, &row.owner), &body.wrapped_material)
-            .ok()?;
         let (_, _, key_id) = parse_key_row(&row.owner)?;
-        let material = Material::new(&DataKey::from_slice(secret.expose_secret())?, key_id.as_str()).ok()?;
         // The row's id names the material that is in it.
-        if !row.id.ends_with(&MaterialId(*material.id()).to_string()) {
-            return None;
-        }
+        let id: MaterialId = row.id.rsplit('/').next()?.parse().ok()?;
+        let material = match &body.wrapped_material {
+            None => KeyMaterial::Deleted,
+            Some(wrapped) => {
+                let secret = store_key.unwrap(material_place(&row.id, &row.owner), wrapped).ok()?;
+                let material = KeyMaterial::read(body.spec, &secret, &key_id)?;
+                (material.id(&key_id)? == id).then_some(material)?
+            }
+        };
         Some(Self {
             row: key,
             key_row: row.owner.as_str().into(),
+            id,
             number: body.number,
             created: body.created,
             rotation: body.rotation,
+            state: body.state,
+            valid_to: body.valid_to,
+            import: body.import,
             material,
         })
     }
 
-    pub(crate) fn id(&self) -> MaterialId {
-        MaterialId(*self.material.id())
-    }
-}
-
-impl fmt::Debug for VersionEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VersionEntry")
-            .field("row", &self.row)
-            .field("number", &self.number)
-            .finish_non_exhaustive()
+    /// What this version is to its key.
+    pub(crate) fn state_of(&self, key: &KeyBody) -> KeyMaterialState {
+        self.state.unwrap_or(if key.current == Some(self.id) {
+            KeyMaterialState::Current
+        } else {
+            KeyMaterialState::NonCurrent
+        })
     }
 }
 

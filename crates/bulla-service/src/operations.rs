@@ -20,7 +20,7 @@ mod list_aliases;
 pub(crate) mod list_key_rotations;
 mod list_keys;
 mod re_encrypt;
-pub(crate) mod rotate_key_on_demand;
+mod rotate_key_on_demand;
 mod schedule_key_deletion;
 mod update_alias;
 mod update_key_description;

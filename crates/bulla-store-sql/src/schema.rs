@@ -9,14 +9,14 @@ use crate::error;
 use crate::query::{column, control, execute_raw, scalar};
 
 /// The newest version of the schema that this program knows.
-pub(crate) const KNOWN: u32 = 1;
+pub(crate) const KNOWN: u32 = 2;
 
 /// The word by which Bulla knows its own schema.
 const APPLICATION: &str = "bulla";
 
 /// The statements that lead to each version from the one before; only ever appended to.
 type Migration = fn(Dialect) -> Vec<String>;
-const MIGRATIONS: [Migration; KNOWN as usize] = [version_1];
+const MIGRATIONS: [Migration; KNOWN as usize] = [version_1, version_2];
 
 /// Brings the schema to the newest version, in one transaction where the database can (MySQL commits each `CREATE TABLE`, so there
 /// each statement can be repeated, and the version is written last). Two processes at once: the second waits, then finds it done.
@@ -114,25 +114,22 @@ async fn find_version(connection: &mut AnyConnection, dialect: Dialect) -> Resul
 
 const OWN_TABLES: [&str; 4] = ["changes", "audit_events", "audit_checkpoints", "audit_head"];
 
+/// The tables that the first version had.
+const FIRST_TABLES: [Table; 8] = [
+    Table::Settings,
+    Table::StoreKeys,
+    Table::AuditKeys,
+    Table::Principals,
+    Table::AccessKeys,
+    Table::Keys,
+    Table::KeyVersions,
+    Table::Aliases,
+];
+
 fn version_1(dialect: Dialect) -> Vec<String> {
     let mut statements = Vec::new();
-    for table in Table::ALL {
-        let mut create = SqlTable::create();
-        create
-            .table(table.name())
-            .if_not_exists()
-            .col(dialect.text("id", 512).primary_key())
-            .col(dialect.text("owner", 512))
-            .col(number("revision"))
-            .col(dialect.bytes("body"))
-            .col(dialect.bytes("mac"));
-        let mut index = Index::create();
-        index
-            .name(format!("{}_by_owner", table.name()))
-            .table(table.name())
-            .col("owner")
-            .col("id");
-        create_indexed(dialect, &mut statements, create, index);
+    for table in FIRST_TABLES {
+        create_table_of_rows(dialect, &mut statements, table);
     }
     let mut changes = SqlTable::create();
     changes
@@ -189,6 +186,32 @@ fn version_1(dialect: Dialect) -> Vec<String> {
             .map(|mut create| dialect.create_table(create.if_not_exists())),
     );
     statements
+}
+
+fn version_2(dialect: Dialect) -> Vec<String> {
+    let mut statements = Vec::new();
+    create_table_of_rows(dialect, &mut statements, Table::Grants);
+    statements
+}
+
+/// Creates a table of rows that decide; all have the same columns.
+fn create_table_of_rows(dialect: Dialect, statements: &mut Vec<String>, table: Table) {
+    let mut create = SqlTable::create();
+    create
+        .table(table.name())
+        .if_not_exists()
+        .col(dialect.text("id", 512).primary_key())
+        .col(dialect.text("owner", 512))
+        .col(number("revision"))
+        .col(dialect.bytes("body"))
+        .col(dialect.bytes("mac"));
+    let mut index = Index::create();
+    index
+        .name(format!("{}_by_owner", table.name()))
+        .table(table.name())
+        .col("owner")
+        .col("id");
+    create_indexed(dialect, statements, create, index);
 }
 
 /// Creates an index with its table where the dialect can, so that on MySQL no statement has to know whether the index is there.

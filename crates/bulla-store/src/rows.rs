@@ -17,11 +17,13 @@ pub enum Table {
     KeyVersions,
     /// Aliases; id is `account/region/alias/name`, owner the target key's row id.
     Aliases,
+    /// Grants; id is `account/region/key id/grant id`, owner the key's row id.
+    Grants,
 }
 
 impl Table {
     /// Every table, in the order in which migrations create them.
-    pub const ALL: [Table; 8] = [
+    pub const ALL: [Table; 9] = [
         Table::Settings,
         Table::StoreKeys,
         Table::AuditKeys,
@@ -30,6 +32,7 @@ impl Table {
         Table::Keys,
         Table::KeyVersions,
         Table::Aliases,
+        Table::Grants,
     ];
 
     /// The table's name in SQL, in the change feed and in audit events.
@@ -43,6 +46,7 @@ impl Table {
             Table::Keys => "kms_keys",
             Table::KeyVersions => "key_versions",
             Table::Aliases => "aliases",
+            Table::Grants => "grants",
         }
     }
 

@@ -1,4 +1,4 @@
-use bulla_model::{MaterialId, RotationType};
+use bulla_model::{ExpirationModel, ImportState, MaterialId, RotationType};
 use bulla_service::{Call, ListKeyRotationsRequest, RotationEntry, Service};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,15 @@ struct Entry<'a> {
     #[serde(serialize_with = "as_text")]
     key_material_id: MaterialId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    key_material_description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    import_state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     key_material_state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration_model: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_to: Option<Seconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rotation_date: Option<Seconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +87,11 @@ impl<'a> Entry<'a> {
         Self {
             key_id: entry.key_id.as_str(),
             key_material_id: entry.key_material_id,
-            key_material_state: all_material.then_some(if entry.current { "CURRENT" } else { "NON_CURRENT" }),
+            key_material_description: entry.description.as_deref(),
+            import_state: entry.import_state.map(ImportState::as_str),
+            key_material_state: all_material.then_some(entry.state.as_str()),
+            expiration_model: entry.expiration_model.map(ExpirationModel::as_str),
+            valid_to: entry.valid_to.map(Seconds),
             rotation_date: entry.rotation_date.map(Seconds),
             rotation_type: entry.rotation_type.map(RotationType::as_str),
         }

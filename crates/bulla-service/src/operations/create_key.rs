@@ -4,9 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::bodies::{KeyBody, VERSION};
 use crate::decision::{Decision, EventKind};
-use crate::entry::metadata;
+use crate::key_material::put_new_symmetric;
 use crate::limits::{self, members, shown};
-use crate::operations::rotate_key_on_demand::new_version;
 use crate::row_ids::{key_row, keys_owner};
 use crate::runner::{KMS, Operation};
 use crate::{Call, KeyMetadata, Service, ServiceError};
@@ -110,7 +109,7 @@ impl Operation for CreateKeyRequest {
         if decision.key(&row).await?.is_some() {
             return Err(ServiceError::Internal("the random generator repeats itself"));
         }
-        let current = new_version(decision, &row, 1, None)?;
+        let current = put_new_symmetric(decision, &row, 1, None)?;
         let body = KeyBody {
             version: VERSION,
             description: self.description.clone(),
@@ -121,10 +120,15 @@ impl Operation for CreateKeyRequest {
             created: decision.now,
             deletion_date: None,
             tags: self.tags.clone(),
-            current,
+            current: Some(current),
             versions: 1,
             on_demand_rotations: 0,
             rotation: None,
+            policy: None,
+            creator: Some(decision.call.caller.arn().to_string()),
+            multi_region: None,
+            pending_window_days: None,
+            expiration: None,
         };
         decision.put(Table::Keys, &row, &keys_owner(account, region), &body);
         decision.concerns(arn.shared());
@@ -132,8 +136,7 @@ impl Operation for CreateKeyRequest {
             "keyMetadata",
             json!({"arn": arn.as_str(), "keyId": id.as_str(), "keyState": "Enabled"}),
         )]);
-        Ok(CreateKeyResponse {
-            key: metadata(&body, account.clone(), id, arn),
-        })
+        let key = KeyMetadata::of(&row, &body).ok_or(ServiceError::Internal("a key row without a key id"))?;
+        Ok(CreateKeyResponse { key })
     }
 }

@@ -55,10 +55,7 @@ impl Operation for DescribeKeyRequest {
             .authorise_key::<Self>("kms:DescribeKey", &self.key_id, KeyForms::All)
             .await?;
         key.require_state(Asked::DescribeKey)?;
-        let key = key
-            .key
-            .metadata()
-            .ok_or(ServiceError::Internal("a key row without a key id"))?;
+        let key = key.key.metadata()?;
         Ok(DescribeKeyResponse { key })
     }
 }

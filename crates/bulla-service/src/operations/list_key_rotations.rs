@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
-use bulla_model::{KeyId, MaterialId, Operation as Asked, RotationType, Timestamp};
+use bulla_model::{
+    ExpirationModel, ImportState, KeyId, KeyMaterialState, MaterialId, Operation as Asked, RotationType, Timestamp,
+};
 use bulla_store::{RowFilter, Table};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::entry::{Entry, KeyEntry, VersionEntry};
+use crate::key_material::KeyMaterial;
 use crate::limits::{self, members, shown};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError, pages};
@@ -40,8 +43,16 @@ pub struct RotationEntry {
     pub key_id: KeyId,
     /// `KeyMaterialId`.
     pub key_material_id: MaterialId,
-    /// `KeyMaterialState` is `CURRENT` if true, else `NON_CURRENT`.
-    pub current: bool,
+    /// `KeyMaterialState`.
+    pub state: KeyMaterialState,
+    /// `KeyMaterialDescription`; imported material may have one.
+    pub description: Option<String>,
+    /// `ImportState`; `None` for material that was not imported.
+    pub import_state: Option<ImportState>,
+    /// `ExpirationModel`; `None` for material that was not imported.
+    pub expiration_model: Option<ExpirationModel>,
+    /// `ValidTo`, of imported material that expires.
+    pub valid_to: Option<Timestamp>,
     /// `RotationDate`; `None` for the first material.
     pub rotation_date: Option<Timestamp>,
     /// `RotationType`; `None` for the first material.
@@ -97,8 +108,15 @@ impl Operation for ListKeyRotationsRequest {
             .iter()
             .map(|version| RotationEntry {
                 key_id: key.key.id.clone(),
-                key_material_id: version.id(),
-                current: version.id() == key.key.body.current,
+                key_material_id: version.id,
+                state: version.state_of(&key.key.body),
+                description: version.import.as_ref().and_then(|import| import.description.clone()),
+                import_state: version.import.as_ref().map(|_| match version.material {
+                    KeyMaterial::Deleted => ImportState::PendingImport,
+                    _ => ImportState::Imported,
+                }),
+                expiration_model: version.import.as_ref().map(|import| import.model),
+                valid_to: version.valid_to,
                 rotation_date: version.rotation.map(|_| version.created),
                 rotation_type: version.rotation,
             })

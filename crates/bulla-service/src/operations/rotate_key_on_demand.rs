@@ -1,15 +1,11 @@
-use bulla_crypto::DataKey;
-use bulla_crypto::blob::Material;
-use bulla_model::{KeyArn, MaterialId, Operation as Asked, RotationType};
-use bulla_store::Table;
+use bulla_model::{KeyArn, Operation as Asked, RotationType};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
-use crate::bodies::{KeyBody, KeyVersionBody, VERSION};
+use crate::bodies::KeyBody;
 use crate::decision::{Decision, EventKind};
-use crate::entry::material_place;
+use crate::key_material::put_new_symmetric;
 use crate::limits::{members, shown};
-use crate::row_ids::{parse_key_row, version_row};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -67,14 +63,14 @@ impl Operation for RotateKeyOnDemandRequest {
                 key.key.arn
             )));
         }
-        let current = new_version(
+        let current = put_new_symmetric(
             decision,
             &key.key.row.id,
             key.key.body.versions + 1,
             Some(RotationType::OnDemand),
         )?;
         let body = KeyBody {
-            current,
+            current: Some(current),
             versions: key.key.body.versions + 1,
             on_demand_rotations: key.key.body.on_demand_rotations + 1,
             ..key.key.body.clone()
@@ -90,36 +86,3 @@ impl Operation for RotateKeyOnDemandRequest {
 
 /// Most rotations on demand that a key can have.
 const ON_DEMAND_LIMIT: u32 = 25;
-
-/// Makes new material for a key and leaves its row to be written; tells its id.
-pub(crate) fn new_version(
-    decision: &mut Decision<'_>,
-    key_row: &str,
-    number: u32,
-    rotation: Option<RotationType>,
-) -> Result<MaterialId, ServiceError> {
-    let (account, region, key_id) =
-        parse_key_row(key_row).ok_or(ServiceError::Internal("a key row without a key id"))?;
-    let core = decision.core;
-    let failed = ServiceError::Internal("new material can't be made");
-    let secret = DataKey::generate(&*core.random).map_err(|_| failed.clone())?;
-    let id = MaterialId(
-        *Material::new(&secret, key_id.as_str())
-            .map_err(|_| failed.clone())?
-            .id(),
-    );
-    let row = version_row(&account, &region, &id);
-    let wrapped = core
-        .rows
-        .store_key
-        .wrap(material_place(&row, key_row), &*core.random, secret.expose_secret());
-    let body = KeyVersionBody {
-        version: VERSION,
-        number,
-        created: decision.now,
-        rotation,
-        wrapped_material: wrapped.map_err(|_| failed)?,
-    };
-    decision.put(Table::KeyVersions, &row, key_row, &body);
-    Ok(id)
-}

@@ -26,8 +26,8 @@ async fn a_new_key_has_aws_defaults() {
         format!("arn:aws:kms:us-east-1:111122223333:key/{}", key.key_id)
     );
     assert_eq!(
-        (key.state, key.deletion_date, key.multi_region),
-        (KeyState::Enabled, None, false)
+        (key.state, key.deletion_date, &key.multi_region),
+        (KeyState::Enabled, None, &None)
     );
     assert_eq!(key.created, Timestamp::from_micros(h.clock.read()));
     assert!(key.current_key_material_id.is_some());

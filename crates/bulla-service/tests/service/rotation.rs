@@ -1,4 +1,4 @@
-use bulla_model::RotationType;
+use bulla_model::{KeyMaterialState, RotationType};
 use bulla_service::*;
 
 use crate::harness::*;
@@ -90,8 +90,14 @@ async fn a_key_is_rotated_on_demand_25_times_and_lists_them_in_pages() {
             .iter()
             .all(|entry| entry.rotation_type == Some(RotationType::OnDemand))
     );
-    assert_eq!(listed.iter().filter(|entry| entry.current).count(), 1);
-    assert!(listed[24].current);
+    assert_eq!(
+        listed
+            .iter()
+            .filter(|entry| entry.state == KeyMaterialState::Current)
+            .count(),
+        1
+    );
+    assert_eq!(listed[24].state, KeyMaterialState::Current);
     let all = h
         .service
         .list_key_rotations(&operator, rotations(&id, true, None, None))
