@@ -114,6 +114,7 @@ async fn aws(endpoint: Option<&str>) -> Result<AwsProvider, anyhow::Error> {
 fn open_local(path: &Path, random: &Arc<dyn Random>) -> Result<LocalProvider, anyhow::Error> {
     let config = LocalConfig {
         root_key_files: vec![path.to_owned()],
+        ..LocalConfig::default()
     };
     LocalProvider::open(&config, Arc::clone(random)).map_err(|error| explain_local(error, path))
 }

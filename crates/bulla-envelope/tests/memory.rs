@@ -68,6 +68,8 @@ impl KeyProvider for InProcess {
             native_context: true,
             remote: false,
             key_state: false,
+            signing: None,
+            rotation: false,
         }
     }
 
@@ -87,10 +89,7 @@ impl KeyProvider for InProcess {
     }
 
     async fn describe(&self, _: &str) -> Result<KeyDescription, KmsError> {
-        Ok(KeyDescription {
-            key: Self::KEY.to_owned(),
-            state: KeyState::Enabled,
-        })
+        Ok(KeyDescription::symmetric(Self::KEY.to_owned(), KeyState::Enabled))
     }
 }
 

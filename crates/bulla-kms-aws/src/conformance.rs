@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
-use bulla_kms::KeyProvider;
+use aws_sdk_kms::types::{KeySpec as AwsKeySpec, KeyUsageType};
 use bulla_kms::conformance::{Deviation, Fixture};
+use bulla_kms::{KeyProvider, KeySpec};
 
 use crate::{AwsConfig, AwsProvider};
 
 /// Fresh keys at an endpoint, made through its API.
 ///
-/// The credentials in the configuration need to be allowed to create, describe, enable and disable keys and to create and
-/// update aliases.
+/// The credentials in the configuration need to be allowed to create, describe, enable and disable keys, to create and
+/// update aliases, and to do all that a provider does.
 pub struct AwsFixture {
     provider: Arc<AwsProvider>,
     client: Client,
     key: String,
     other_arn: String,
     deviations: &'static [Deviation],
+    signing_specs: &'static [KeySpec],
 }
 
 impl AwsFixture {
@@ -37,6 +39,16 @@ impl AwsFixture {
             key,
             other_arn,
             deviations,
+            signing_specs: &[],
+        }
+    }
+
+    /// Makes signing keys of these specs where a clause asks for one.
+    #[must_use]
+    pub fn signing(self, specs: &'static [KeySpec]) -> Self {
+        Self {
+            signing_specs: specs,
+            ..self
         }
     }
 
@@ -106,6 +118,23 @@ impl Fixture for AwsFixture {
                 .await
                 .expect("the endpoint disables a key");
         }
+    }
+
+    async fn signing_key(&self, spec: KeySpec) -> Option<String> {
+        if !self.signing_specs.contains(&spec) {
+            return None;
+        }
+        let request = self
+            .client
+            .create_key()
+            .key_spec(AwsKeySpec::from(spec.as_str()))
+            .key_usage(KeyUsageType::SignVerify);
+        let answer = request.send().await.expect("the endpoint creates a signing key");
+        answer.key_metadata.map(|metadata| metadata.key_id)
+    }
+
+    fn signs(&self) -> bool {
+        !self.signing_specs.is_empty()
     }
 
     fn deviations(&self) -> &'static [Deviation] {

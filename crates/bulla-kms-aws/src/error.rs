@@ -127,12 +127,12 @@ impl Failure {
     }
 }
 
-/// What an error code of KMS or STS means: every one of the five operations used, then those common to all of AWS.
+/// What an error code of KMS or STS means: every one of the operations used, then those common to all of AWS.
 fn kind_of_code(code: Option<&str>, status: u16) -> KmsErrorKind {
     match code.unwrap_or_default() {
         "NotFoundException" => NotFound,
         "DisabledException" | "KMSInvalidStateException" => KeyDisabled,
-        "InvalidCiphertextException" | "IncorrectKeyException" => WrongContext,
+        "InvalidCiphertextException" | "IncorrectKeyException" | "KMSInvalidSignatureException" => WrongContext,
         "KeyUnavailableException" | "DependencyTimeoutException" | "KMSInternalException" => Unavailable,
         "InvalidKeyUsageException" | "InvalidGrantTokenException" | "InvalidArnException" => Invalid,
         "DryRunOperationException" | "ValidationException" | "ValidationError" => Invalid,
@@ -221,8 +221,8 @@ mod tests {
 
     #[test]
     fn every_error_of_the_operations_used_has_its_kind() {
-        // The variants of the SDK's DecryptError, EncryptError, GenerateDataKeyError, GenerateDataKeyWithoutPlaintextError and
-        // DescribeKeyError, by the codes that they carry.
+        // The variants of the SDK's DecryptError, EncryptError, GenerateDataKeyError, GenerateDataKeyWithoutPlaintextError,
+        // DescribeKeyError, SignError, VerifyError and GetPublicKeyError, by the codes that they carry.
         for (code, kind) in [
             ("DependencyTimeoutException", Unavailable),
             ("DisabledException", KeyDisabled),
@@ -232,6 +232,7 @@ mod tests {
             ("InvalidCiphertextException", WrongContext),
             ("InvalidGrantTokenException", Invalid),
             ("InvalidKeyUsageException", Invalid),
+            ("KMSInvalidSignatureException", WrongContext),
             ("KeyUnavailableException", Unavailable),
             ("KMSInternalException", Unavailable),
             ("KMSInvalidStateException", KeyDisabled),

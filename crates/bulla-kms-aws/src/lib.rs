@@ -6,15 +6,23 @@
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod create;
 mod error;
 mod key_name;
+mod new_key;
 mod probe;
 mod provider;
 mod redirect;
 mod regions;
+mod report;
+mod rotate;
 mod session;
+mod signing;
 
 pub use config::{AssumeRole, AwsConfig, AwsRegion, StaticCredentials};
+pub use create::CreatedKey;
 pub use error::{AwsConfigError, AwsFault, FaultOrigin};
+pub use new_key::{NewKey, NewKeyError};
 pub use probe::{ProbeError, ProbeProblem, ProbeReport};
 pub use provider::AwsProvider;
+pub use report::{Freshness, KeyReport, MultiRegion, Rotation, RotationPolicy};

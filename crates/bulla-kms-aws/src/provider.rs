@@ -1,28 +1,29 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kms::operation::describe_key::DescribeKeyOutput;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{DataKeySpec, KeyMetadata, KeyState as AwsKeyState};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bulla_crypto::{Context, DataKey};
 use bulla_kms::KmsErrorKind::{Invalid, Unavailable, WrongContext};
 use bulla_kms::{
-    Capabilities, GeneratedDataKey, KeyDescription, KeyProvider, KeyState, KmsError, KmsErrorKind, WrappedKey,
+    Capabilities, GeneratedDataKey, KeyDescription, KeyProvider, KeyState, KmsError, KmsErrorKind,
+    PublicKeyDescription, Signed, SigningAlgorithm, SigningInput, Verification, WrappedKey,
 };
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
 use crate::key_name::KeyName;
 use crate::regions::{RegionClient, Regions};
-use crate::{AwsConfig, AwsConfigError, session};
+use crate::{AwsConfig, AwsConfigError, session, signing};
 
 const SCHEME: &str = "aws-kms";
 const MAX_CIPHERTEXT_BYTES: usize = 6144;
 
-/// Wraps data keys under keys of AWS KMS.
+/// Wraps data keys under keys of AWS KMS, and signs with them.
 ///
 /// A key's name is a key ARN, a key id, an alias or an alias ARN, with or without `aws-kms://`. Answers name the key ARN. An
 /// ARN is asked for in its own region, everything else in the first configured one; multi-Region keys in the next while one
@@ -53,6 +54,12 @@ impl AwsProvider {
         })
     }
 
+    /// The client of the region where keys are made.
+    pub(crate) fn home(&self, operation: &'static str, key: &str) -> Result<Arc<RegionClient>, KmsError> {
+        let home = self.regions.home().map(|region| self.regions.of(region));
+        home.ok_or_else(|| KmsError::new(Invalid, operation, key).with_source("no region is set"))
+    }
+
     pub(crate) fn regions(&self) -> &Regions {
         &self.regions
     }
@@ -60,7 +67,7 @@ impl AwsProvider {
     /// Makes a call in one region after the other, until one answers.
     ///
     /// `call` gets the client and the key's name there, and gives what was answered and the ARN of the key that it was for.
-    async fn in_regions<T, E, F, Call>(
+    pub(crate) async fn in_regions<T, E, F, Call>(
         &self,
         operation: &'static str,
         key: &str,
@@ -140,6 +147,8 @@ impl KeyProvider for AwsProvider {
             native_context: true,
             remote: true,
             key_state: true,
+            signing: Some(signing::LIMITS),
+            rotation: true,
         }
     }
 
@@ -202,20 +211,38 @@ impl KeyProvider for AwsProvider {
     }
 
     async fn describe(&self, key: &str) -> Result<KeyDescription, KmsError> {
-        let call = |region: &RegionClient, key_id: String| {
-            let request = region.client.describe_key().key_id(key_id);
-            async move {
-                let DescribeKeyOutput { key_metadata, .. } = request.send().await?;
-                let arn = key_metadata.as_ref().and_then(|metadata| metadata.arn.clone());
-                Ok((key_metadata, arn))
-            }
-        };
-        let (metadata, arn) = self.in_regions("describe", key, call).await?;
-        let state = metadata.as_ref().map_or(KeyState::Unavailable, state_of);
+        let (metadata, arn) = self.metadata_of("describe", key).await?;
+        // AWS says neither of a symmetric key that is older than the words.
+        let spec = metadata.key_spec().map_or("SYMMETRIC_DEFAULT", |spec| spec.as_str());
+        let usage = metadata.key_usage().map_or("ENCRYPT_DECRYPT", |usage| usage.as_str());
         Ok(KeyDescription {
             key: resolved(&arn),
-            state,
+            state: state_of(&metadata),
+            spec: spec.parse().ok(),
+            usage: usage.parse().ok(),
         })
+    }
+
+    async fn sign(&self, key: &str, algorithm: SigningAlgorithm, input: SigningInput<'_>) -> Result<Signed, KmsError> {
+        self.sign_there(key, algorithm, input).await
+    }
+
+    async fn verify(
+        &self,
+        key: &str,
+        algorithm: SigningAlgorithm,
+        input: SigningInput<'_>,
+        signature: &[u8],
+    ) -> Result<Verification, KmsError> {
+        self.verify_there(key, algorithm, input, signature).await
+    }
+
+    async fn public_key(&self, key: &str) -> Result<PublicKeyDescription, KmsError> {
+        self.public_key_there(key).await
+    }
+
+    async fn rotate(&self, key: &str) -> Result<(), KmsError> {
+        self.rotate_there(key).await
     }
 }
 
@@ -239,7 +266,7 @@ pub(crate) fn state_of(metadata: &KeyMetadata) -> KeyState {
     }
 }
 
-fn resolved(arn: &str) -> String {
+pub(crate) fn resolved(arn: &str) -> String {
     format!("{SCHEME}://{arn}")
 }
 

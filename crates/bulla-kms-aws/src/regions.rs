@@ -80,7 +80,8 @@ impl Regions {
         self.of(region).endpoint_url.clone()
     }
 
-    fn of(&self, region: &str) -> Arc<RegionClient> {
+    /// KMS in a region.
+    pub(crate) fn of(&self, region: &str) -> Arc<RegionClient> {
         if let Some(known) = self.configured.iter().find(|known| known.region == region) {
             return Arc::clone(known);
         }

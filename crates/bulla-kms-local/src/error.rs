@@ -3,12 +3,14 @@ use std::path::{Path, PathBuf};
 
 use bulla_kms::{KmsError, KmsErrorKind};
 
-/// A root key file that can't be made or used.
+/// A key file that can't be made or used.
 #[derive(Debug, thiserror::Error)]
-#[error("root key file {}: {kind}", path.display())]
+#[error("{what} {}: {kind}", path.display())]
 pub struct LocalError {
     /// The file.
     pub path: PathBuf,
+    /// What it was taken for.
+    pub what: KeyFileKind,
     /// What is wrong with it.
     pub kind: LocalErrorKind,
     /// What the system said.
@@ -16,7 +18,18 @@ pub struct LocalError {
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What is wrong with a root key file.
+/// What a key file is to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFileKind {
+    /// A key that wraps data keys.
+    #[error("root key file")]
+    RootKey,
+    /// A key that signs.
+    #[error("signing key file")]
+    SigningKey,
+}
+
+/// What is wrong with a key file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LocalErrorKind {
     /// There is no such file.
@@ -43,17 +56,23 @@ pub enum LocalErrorKind {
         /// The owner's numeric id.
         owner: u32,
     },
-    /// It is a root key file of a version that this program does not know.
+    /// It is a key file of a version that this program does not know.
     #[error("it is of a version that this program does not know")]
     UnknownVersion,
-    /// It is not a root key file.
-    #[error("it is not a root key file")]
+    /// It is no such key file.
+    #[error("it is no such file")]
     Malformed,
+    /// It holds a key for another purpose.
+    #[error("it is a {0}")]
+    OtherKind(KeyFileKind),
+    /// Keys of this spec are not made here.
+    #[error("a signing key in a file is of spec ECC_NIST_EDWARDS25519 or ECC_NIST_P256")]
+    OtherSpec,
     /// It was one, and a part of it changed.
     #[error("its checksum is wrong: it was changed or damaged")]
     Damaged,
-    /// One root key is named twice.
-    #[error("it holds the same root key as another file")]
+    /// One key is named twice.
+    #[error("it holds the same key as another file")]
     Twice,
     /// There is no randomness to make a key from.
     #[error("the random generator failed")]
@@ -69,23 +88,27 @@ impl LocalErrorKind {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Missing => "name the root key that this data was made with, or make a new directory with bulla init",
-            Self::Exists => "a root key is never overwritten; name another file",
+            Self::Exists => "a key is never overwritten; name another file",
             Self::NoDirectory => "make the directory first",
             Self::NotAFile => "name the file itself",
             Self::TooOpen { .. } => "chmod 600 it, and think about who has read it",
             Self::ForeignOwner { .. } => "chown it to the user that runs this program",
             Self::UnknownVersion => "use the program that made it, or a newer one",
             Self::Malformed | Self::Damaged => "restore it from its backup",
-            Self::Twice => "name each root key once",
+            Self::OtherKind(KeyFileKind::RootKey) => "make a signing key with bulla key create --provider local",
+            Self::OtherKind(KeyFileKind::SigningKey) => "a signing key wraps no data keys; name a root key",
+            Self::OtherSpec => "name one of them with --spec",
+            Self::Twice => "name each key once",
             Self::Random | Self::Io => "see the cause",
         }
     }
 }
 
 impl LocalError {
-    pub(crate) fn new(path: &Path, kind: LocalErrorKind) -> Self {
+    pub(crate) fn new(path: &Path, what: KeyFileKind, kind: LocalErrorKind) -> Self {
         Self {
             path: path.to_owned(),
+            what,
             kind,
             source: None,
         }

@@ -1,7 +1,4 @@
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,10 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use bulla_crypto::{DataKey, Random, constant_time_eq, kdf};
 use zeroize::Zeroizing;
 
-use crate::LocalErrorKind::{
-    Damaged, Exists, ForeignOwner, Io, Malformed, Missing, NoDirectory, NotAFile, TooOpen, UnknownVersion,
-};
-use crate::{LocalError, LocalErrorKind};
+use crate::LocalErrorKind::{Damaged, Malformed, UnknownVersion};
+use crate::error::KeyFileKind::RootKey;
+use crate::{LocalError, LocalErrorKind, key_file};
 
 const MAGIC: &str = "bulla-root-key-v1";
 const ANY_VERSION: &str = "bulla-root-key-v";
@@ -51,7 +47,7 @@ impl RootKeyFile {
     /// # Errors
     /// `Exists`, `NoDirectory`, `Random`, `Io`.
     pub fn create(path: &Path, random: &dyn Random) -> Result<Self, LocalError> {
-        let failed = |error| LocalError::new(path, LocalErrorKind::Random).with_source(error);
+        let failed = |error| LocalError::new(path, RootKey, LocalErrorKind::Random).with_source(error);
         let mut id = [0; 16];
         random.fill(&mut id).map_err(failed)?;
         let root = Self {
@@ -59,24 +55,7 @@ impl RootKeyFile {
             id: RootKeyId(hex::encode(id)),
             key: DataKey::generate(random).map_err(failed)?,
         };
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| {
-                let kind = match error.kind() {
-                    ErrorKind::AlreadyExists => Exists,
-                    ErrorKind::NotFound | ErrorKind::NotADirectory => NoDirectory,
-                    _ => Io,
-                };
-                LocalError::new(path, kind).with_source(error)
-            })?;
-        if let Err(error) = root.write_durably(&mut file) {
-            let _ = std::fs::remove_file(path);
-            return Err(LocalError::new(path, Io).with_source(error));
-        }
+        key_file::create(path, RootKey, &root.line())?;
         Ok(root)
     }
 
@@ -87,38 +66,8 @@ impl RootKeyFile {
     /// # Errors
     /// `Missing`, `NotAFile`, `TooOpen`, `ForeignOwner`, `UnknownVersion`, `Malformed`, `Damaged`, `Io`.
     pub fn open(path: &Path) -> Result<Self, LocalError> {
-        let fail = |kind| LocalError::new(path, kind);
-        let io = |error: std::io::Error| {
-            let kind = if error.kind() == ErrorKind::NotFound {
-                Missing
-            } else {
-                Io
-            };
-            fail(kind).with_source(error)
-        };
-        // A pipe would block open() until someone writes to it.
-        let kind = std::fs::metadata(path).map_err(io)?;
-        if !kind.is_file() {
-            return Err(fail(NotAFile));
-        }
-        let file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
-        if !metadata.is_file() {
-            return Err(fail(NotAFile));
-        }
-        let mode = metadata.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(fail(TooOpen { mode }));
-        }
-        let owner = metadata.uid();
-        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-            return Err(fail(ForeignOwner { owner }));
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES + 1));
-        file.take(MAX_FILE_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
-        let (id, key) = parse(&bytes).map_err(fail)?;
+        let bytes = key_file::read(path, RootKey, MAX_FILE_BYTES)?;
+        let (id, key) = parse(&bytes).map_err(|kind| LocalError::new(path, RootKey, kind))?;
         Ok(Self {
             path: path.to_owned(),
             id,
@@ -138,17 +87,6 @@ impl RootKeyFile {
 
     pub(crate) fn key(&self) -> &DataKey {
         &self.key
-    }
-
-    fn write_durably(&self, file: &mut File) -> std::io::Result<()> {
-        file.write_all(self.line().as_bytes())?;
-        file.sync_all()?;
-        let parent = self
-            .path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        File::open(parent)?.sync_all()
     }
 
     fn line(&self) -> Zeroizing<String> {

@@ -1,13 +1,19 @@
-//! The provider suite over root keys from files.
+//! The provider suite over root keys and signing keys from files.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bulla_crypto::SystemRandom;
-use bulla_kms::KeyProvider;
 use bulla_kms::conformance::Fixture;
-use bulla_kms_local::{LocalConfig, LocalProvider, RootKeyFile};
+use bulla_kms::{KeyProvider, KeySpec};
+use bulla_kms_local::{LocalConfig, LocalProvider, RootKeyFile, SigningKeyFile};
 use tempfile::TempDir;
+
+const SIGNING: [(KeySpec, &str); 2] = [
+    (KeySpec::EccNistP256, "p256.key"),
+    (KeySpec::EccNistEdwards25519, "ed25519.key"),
+];
 
 struct Local {
     provider: Arc<LocalProvider>,
@@ -23,8 +29,14 @@ impl Local {
             .iter()
             .map(|path| RootKeyFile::create(path, &SystemRandom).unwrap())
             .collect();
+        let signing_key_files = SIGNING.map(|(spec, name)| {
+            let path = directory.path().join(name);
+            SigningKeyFile::create(&path, spec, &SystemRandom).unwrap();
+            path
+        });
         let config = LocalConfig {
             root_key_files: paths.to_vec(),
+            signing_key_files: signing_key_files.to_vec(),
         };
         let provider = Arc::new(LocalProvider::open(&config, Arc::new(SystemRandom)).unwrap());
         Self {
@@ -35,6 +47,7 @@ impl Local {
     }
 }
 
+#[async_trait]
 impl Fixture for Local {
     fn provider(&self) -> Arc<dyn KeyProvider> {
         Arc::clone(&self.provider) as _
@@ -50,6 +63,11 @@ impl Fixture for Local {
 
     fn unknown_key(&self) -> String {
         "local:00000000000000000000000000000000".to_owned()
+    }
+
+    async fn signing_key(&self, spec: KeySpec) -> Option<String> {
+        let (_, name) = SIGNING.into_iter().find(|(held, _)| *held == spec)?;
+        Some(self.directory.path().join(name).to_str().unwrap().to_owned())
     }
 }
 

@@ -149,6 +149,7 @@ fn one_root_key_in_two_files_is_refused() {
     fs::copy(&one, &two).unwrap();
     let config = LocalConfig {
         root_key_files: vec![one, two],
+        ..LocalConfig::default()
     };
     assert_eq!(
         kind_of(LocalProvider::open(&config, Arc::new(SystemRandom))),
@@ -165,6 +166,7 @@ async fn a_wrapped_key_survives_the_move_of_its_file_and_no_other_root_opens_it(
         LocalProvider::open(
             &LocalConfig {
                 root_key_files: vec![path.to_owned()],
+                ..LocalConfig::default()
             },
             Arc::new(SystemRandom),
         )

@@ -7,15 +7,19 @@
 mod contexts;
 mod failures;
 mod keys;
+mod rotation;
 mod round_trips;
 mod secrecy;
+mod signing;
 mod states;
 
 pub use contexts::*;
 pub use failures::*;
 pub use keys::*;
+pub use rotation::*;
 pub use round_trips::*;
 pub use secrecy::*;
+pub use signing::*;
 pub use states::*;
 
 use std::fmt;
@@ -24,7 +28,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bulla_crypto::{Context, ContextError};
 
-use crate::{KeyProvider, KmsError, KmsErrorKind};
+use crate::{KeyProvider, KeySpec, KmsError, KmsErrorKind};
 
 /// A provider under test, and the keys that its clauses use.
 ///
@@ -58,6 +62,17 @@ pub trait Fixture: Send + Sync {
 
     /// Enables or disables a key that [`switchable_key`](Self::switchable_key) gave.
     async fn set_enabled(&self, _key: &str, _enabled: bool) {}
+
+    /// A fresh key of this spec that signs, which the clause that asks for it may disable with
+    /// [`set_enabled`](Self::set_enabled); `None` where there are none.
+    async fn signing_key(&self, _spec: KeySpec) -> Option<String> {
+        None
+    }
+
+    /// Whether what is behind this fixture signs; else the clauses about signing hold of nothing.
+    fn signs(&self) -> bool {
+        self.provider().capabilities().signing.is_some()
+    }
 
     /// Clauses that do not hold for what is behind this fixture.
     fn deviations(&self) -> &'static [Deviation] {
@@ -158,6 +173,19 @@ macro_rules! provider_conformance {
             a_disabled_key_refuses_every_use
             errors_carry_no_secret
             debug_carries_no_secret
+            what_a_provider_can_not_do_is_unsupported
+            a_signature_verifies_under_the_public_key
+            a_signature_of_a_digest_is_one_of_its_message
+            who_holds_the_key_agrees_on_what_is_valid
+            a_signature_is_of_its_message_and_its_key
+            the_public_key_is_that_of_the_resolved_key
+            sign_refuses_an_algorithm_of_another_spec
+            sign_refuses_forms_and_lengths_that_are_not_the_algorithms
+            a_key_is_for_one_thing
+            an_unknown_key_signs_nothing
+            a_disabled_key_signs_nothing
+            what_was_wrapped_before_a_rotation_unwraps_after_it
+            a_signing_key_is_not_rotated
         );
     };
     (@clauses $fixture:expr; $($clause:ident)*) => {

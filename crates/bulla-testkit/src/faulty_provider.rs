@@ -10,7 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bulla_crypto::{Context, DataKey};
 use bulla_kms::{
-    Capabilities, GeneratedDataKey, KeyDescription, KeyProvider, KeyState, KmsError, KmsErrorKind, WrappedKey,
+    Capabilities, GeneratedDataKey, KeyDescription, KeyProvider, KeySpec, KeyState, KmsError, KmsErrorKind,
+    PublicKeyDescription, Signed, SigningAlgorithm, SigningInput, Verification, WrappedKey,
 };
 use tokio::sync::watch;
 
@@ -42,13 +43,23 @@ pub struct Calls {
     pub unwrap: u64,
     /// Calls of `describe`.
     pub describe: u64,
+    /// Calls of `sign`.
+    pub sign: u64,
+    /// Calls of `verify`.
+    pub verify: u64,
+    /// Calls of `public_key`.
+    pub public_key: u64,
+    /// Calls of `rotate`.
+    pub rotate: u64,
+    /// The most calls that were in flight at once.
+    pub most_in_flight: u64,
     /// Calls that have begun and not ended: at the gate, in their delay, hanging, or with the provider inside. A call whose
     /// future was dropped has ended.
     pub in_flight: u64,
 }
 
 impl Calls {
-    /// Calls that ask for a key: all but `describe`.
+    /// Calls that ask for a data key: `generate_data_key`, `wrap` and `unwrap`.
     pub fn total(&self) -> u64 {
         self.generate_data_key + self.wrap + self.unwrap
     }
@@ -60,6 +71,11 @@ struct Counters {
     wrap: AtomicU64,
     unwrap: AtomicU64,
     describe: AtomicU64,
+    sign: AtomicU64,
+    verify: AtomicU64,
+    public_key: AtomicU64,
+    rotate: AtomicU64,
+    most_in_flight: AtomicU64,
     in_flight: watch::Sender<u64>,
 }
 
@@ -103,6 +119,11 @@ impl FaultyProvider {
             wrap: self.counters.wrap.load(Ordering::SeqCst),
             unwrap: self.counters.unwrap.load(Ordering::SeqCst),
             describe: self.counters.describe.load(Ordering::SeqCst),
+            sign: self.counters.sign.load(Ordering::SeqCst),
+            verify: self.counters.verify.load(Ordering::SeqCst),
+            public_key: self.counters.public_key.load(Ordering::SeqCst),
+            rotate: self.counters.rotate.load(Ordering::SeqCst),
+            most_in_flight: self.counters.most_in_flight.load(Ordering::SeqCst),
             in_flight: *self.counters.in_flight.borrow(),
         }
     }
@@ -162,6 +183,14 @@ impl FaultyProvider {
         self.memory().set_alias(alias, key);
     }
 
+    /// Makes a signing key of the provider in memory.
+    ///
+    /// # Panics
+    /// If this does not stand in front of keys in memory, or keys of `spec` do not sign.
+    pub fn add_signing_key(&self, name: &str, spec: KeySpec) {
+        self.memory().add_signing_key(name, spec);
+    }
+
     fn memory(&self) -> &MemoryProvider {
         self.memory
             .as_ref()
@@ -211,7 +240,10 @@ struct InFlight<'a>(&'a watch::Sender<u64>);
 impl<'a> InFlight<'a> {
     fn enter(calls: &AtomicU64, counters: &'a Counters) -> Self {
         calls.fetch_add(1, Ordering::SeqCst);
-        counters.in_flight.send_modify(|now| *now += 1);
+        counters.in_flight.send_modify(|now| {
+            *now += 1;
+            counters.most_in_flight.fetch_max(*now, Ordering::SeqCst);
+        });
         Self(&counters.in_flight)
     }
 }
@@ -254,6 +286,36 @@ impl KeyProvider for FaultyProvider {
         let _call = InFlight::enter(&self.counters.describe, &self.counters);
         self.inject("describe", key).await?;
         self.inner.describe(key).await
+    }
+
+    async fn sign(&self, key: &str, algorithm: SigningAlgorithm, input: SigningInput<'_>) -> Result<Signed, KmsError> {
+        let _call = InFlight::enter(&self.counters.sign, &self.counters);
+        self.inject("sign", key).await?;
+        self.inner.sign(key, algorithm, input).await
+    }
+
+    async fn verify(
+        &self,
+        key: &str,
+        algorithm: SigningAlgorithm,
+        input: SigningInput<'_>,
+        signature: &[u8],
+    ) -> Result<Verification, KmsError> {
+        let _call = InFlight::enter(&self.counters.verify, &self.counters);
+        self.inject("verify", key).await?;
+        self.inner.verify(key, algorithm, input, signature).await
+    }
+
+    async fn public_key(&self, key: &str) -> Result<PublicKeyDescription, KmsError> {
+        let _call = InFlight::enter(&self.counters.public_key, &self.counters);
+        self.inject("public key", key).await?;
+        self.inner.public_key(key).await
+    }
+
+    async fn rotate(&self, key: &str) -> Result<(), KmsError> {
+        let _call = InFlight::enter(&self.counters.rotate, &self.counters);
+        self.inject("rotate", key).await?;
+        self.inner.rotate(key).await
     }
 }
 
@@ -319,6 +381,7 @@ mod tests {
             provider.calls(),
             Calls {
                 generate_data_key: 1,
+                most_in_flight: 1,
                 ..Calls::default()
             }
         );

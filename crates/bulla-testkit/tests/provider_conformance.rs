@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bulla_kms::conformance::Fixture;
-use bulla_kms::{KeyProvider, KeyState};
+use bulla_kms::{KeyProvider, KeySpec, KeyState};
 use bulla_testkit::FaultyProvider;
 
 struct InMemory(Arc<FaultyProvider>);
@@ -43,6 +43,16 @@ impl Fixture for InMemory {
     async fn set_enabled(&self, key: &str, enabled: bool) {
         self.0
             .set_key_state(key, if enabled { KeyState::Enabled } else { KeyState::Disabled });
+    }
+
+    async fn signing_key(&self, spec: KeySpec) -> Option<String> {
+        // RSA keys of the longer kinds take their time, and differ in nothing.
+        if matches!(spec, KeySpec::Rsa3072 | KeySpec::Rsa4096) {
+            return None;
+        }
+        let name = format!("signing-{spec}");
+        self.0.add_signing_key(&name, spec);
+        Some(name)
     }
 }
 

@@ -45,6 +45,8 @@ impl KeyProvider for SlowProvider {
             native_context: true,
             remote: true,
             key_state: false,
+            signing: None,
+            rotation: false,
         }
     }
 
@@ -75,9 +77,6 @@ impl KeyProvider for SlowProvider {
     }
 
     async fn describe(&self, _: &str) -> Result<KeyDescription, KmsError> {
-        Ok(KeyDescription {
-            key: KEY.to_owned(),
-            state: KeyState::Enabled,
-        })
+        Ok(KeyDescription::symmetric(KEY.to_owned(), KeyState::Enabled))
     }
 }

@@ -60,6 +60,8 @@ impl KeyProvider for RecoveryProvider {
             native_context: true,
             remote: false,
             key_state: false,
+            signing: None,
+            rotation: false,
         }
     }
 
@@ -92,10 +94,7 @@ impl KeyProvider for RecoveryProvider {
 
     async fn describe(&self, key: &str) -> Result<KeyDescription, KmsError> {
         self.check("describe", key)?;
-        Ok(KeyDescription {
-            key: self.name.clone(),
-            state: KeyState::Enabled,
-        })
+        Ok(KeyDescription::symmetric(self.name.clone(), KeyState::Enabled))
     }
 }
 
