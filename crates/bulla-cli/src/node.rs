@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_crypto::{Random, SystemRandom};
-use bulla_model::{Region, SystemClock};
+use bulla_model::{Clock, Region, SystemClock};
 use bulla_service::{Call, Caller, Mode, OpenError, Root, Service};
 use bulla_store_sql::{OpenOptions, SqlStore};
 
@@ -100,7 +100,7 @@ impl Site {
         let mut service_settings = bulla_service::Settings::new(self.mode);
         service_settings.sweep = false;
         service_settings.cache_entries = 1000;
-        self.service_with(settings, service_settings)
+        self.service_with(settings, service_settings, Arc::new(SystemClock))
             .await
             .map(|(service, _)| service)
     }
@@ -113,12 +113,13 @@ impl Site {
         &self,
         settings: &Settings,
         service_settings: bulla_service::Settings,
+        clock: Arc<dyn Clock>,
     ) -> Result<(Service, Arc<SqlStore>), anyhow::Error> {
         // The root first: without it nothing is opened, let alone migrated.
         let root = self.root(settings).await?;
         let store = self.store(settings, false).await?;
         let random = system_random();
-        let service = Service::open(store.clone(), &[root], Arc::new(SystemClock), random, service_settings).await;
+        let service = Service::open(store.clone(), &[root], clock, random, service_settings).await;
         service.map(|service| (service, store)).map_err(explain_open)
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bulla_model::SystemClock;
-use bulla_server::{AuthMode, BoundServer, Server, ServerConfig, ServerError, TlsFiles};
+use bulla_model::{Clock, SystemClock};
+use bulla_server::{AuthMode, BoundServer, DevClock, Server, ServerConfig, ServerError, TlsFiles};
 use bulla_service::Mode;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -102,9 +102,17 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
     }
     let site = Site { mode, ..site };
     // The address first: who may not listen learns it before anything is opened.
-    let config = server_config(&settings.server, settings.listen(), mode)?;
+    let mut config = server_config(&settings.server, settings.listen(), mode)?;
+    let clock: Arc<dyn Clock> = if dev {
+        let clock = Arc::new(DevClock::new(Arc::new(SystemClock)));
+        config.dev_clock = Some(clock.clone());
+        clock
+    } else {
+        Arc::new(SystemClock)
+    };
     let tls = config.tls.is_some();
-    let (service, store) = site.service_with(settings, bulla_service::Settings::new(mode)).await?;
+    let service_settings = bulla_service::Settings::new(mode);
+    let (service, store) = site.service_with(settings, service_settings, clock.clone()).await?;
     // A service that can record nothing could do nothing.
     if let Err(error) = service.ready().await {
         service.shutdown().await;
@@ -113,7 +121,7 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
                 .hint("see the cause: permissions of the file and of those beside it, the disk, or another process that holds it locked"),
         ));
     }
-    let server = Server::bind(config, service.clone(), Arc::new(SystemClock), system_random()).await;
+    let server = Server::bind(config, service.clone(), clock, system_random()).await;
     let server = match server {
         Ok(server) => server,
         Err(error) => {

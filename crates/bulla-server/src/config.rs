@@ -1,9 +1,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_model::Region;
 
+use crate::dev::DevClock;
 use crate::network::Network;
 
 /// How the server listens, whom it believes and what it bears.
@@ -25,6 +27,8 @@ pub struct ServerConfig {
     pub allow_remote_dev: bool,
     /// Further values of `Host` that the dev mode answers, in lower case without a port; the loopback's names and addresses are always.
     pub dev_hosts: Vec<String>,
+    /// The clock that the dev mode's pages move, which is also the service's; looked at in the dev mode only.
+    pub dev_clock: Option<Arc<DevClock>>,
     /// Limits.
     pub limits: Limits,
 }
@@ -87,6 +91,7 @@ impl ServerConfig {
             trusted_proxies: Vec::new(),
             allow_remote_dev: false,
             dev_hosts: Vec::new(),
+            dev_clock: None,
             limits: Limits::default(),
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::aws;
 use crate::config::{AuthMode, Limits};
+use crate::dev::{self, DevClock};
 use crate::metrics::Metrics;
 use crate::network::{Network, client_address, is_local_name};
 use crate::readiness::Readiness;
@@ -36,6 +37,8 @@ pub(crate) struct Edge {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) dev_hosts: Vec<String>,
     pub(crate) remote: bool,
+    /// There in the dev mode only.
+    pub(crate) dev_clock: Option<Arc<DevClock>>,
 }
 
 /// The peer of a connection, with its address as text, made once.
@@ -91,7 +94,13 @@ impl Edge {
             "/metrics" if read => self.metrics_page(),
             "/" => not_allowed("POST"),
             "/healthz" | "/readyz" | "/metrics" => not_allowed("GET, HEAD"),
-            _ => page(StatusCode::NOT_FOUND, r#"{"message":"no such page"}"#),
+            _ => {
+                let of_dev = match &self.dev_clock {
+                    Some(clock) => dev::answer(self, clock, &head, body, peer).await,
+                    None => None,
+                };
+                of_dev.unwrap_or_else(|| page(StatusCode::NOT_FOUND, r#"{"message":"no such page"}"#))
+            }
         }
     }
 
@@ -153,7 +162,14 @@ fn page(status: StatusCode, json: &'static str) -> Response<Full<Bytes>> {
     response
 }
 
-fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+/// A page made for one request.
+pub(crate) fn json_page(status: StatusCode, value: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = page(status, "");
+    *response.body_mut() = Full::new(value.to_string().into());
+    response
+}
+
+pub(crate) fn not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
     let mut response = page(StatusCode::METHOD_NOT_ALLOWED, r#"{"message":"not with this method"}"#);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response

@@ -13,6 +13,7 @@ mod body;
 mod clients;
 mod config;
 mod connection;
+mod dev;
 mod edge;
 mod metrics;
 mod network;
@@ -26,6 +27,7 @@ mod wiping;
 
 pub use aws::{CHOICES, Choices, ROUTES, RULES, Route, Rule};
 pub use config::{AuthMode, Limits, ServerConfig, TlsFiles};
+pub use dev::DevClock;
 pub use network::{Network, NetworkError};
 pub use server::{BoundServer, ReloadHandle, Server, ServerError};
 pub use tls::TlsError;

@@ -115,6 +115,7 @@ impl Server {
             trusted_proxies: config.trusted_proxies,
             dev_hosts: config.dev_hosts,
             remote: config.allow_remote_dev,
+            dev_clock: config.dev_clock.filter(|_| dev),
         };
         let acceptor = tls.map(TlsAcceptor::from);
         Ok(BoundServer {

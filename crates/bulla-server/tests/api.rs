@@ -10,6 +10,8 @@ mod audited_refusals;
 mod bad_input;
 #[path = "api/dev_mode.rs"]
 mod dev_mode;
+#[path = "api/dev_tools.rs"]
+mod dev_tools;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/limits.rs"]

@@ -3,6 +3,7 @@
 mod access_keys;
 mod audit_reading;
 mod principals;
+mod reset;
 mod roots;
 
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bulla_crypto::SystemRandom;
 use bulla_kms_local::{LocalProvider, RootKeyFile};
-use bulla_server::{AuthMode, ReloadHandle, Server, ServerConfig};
+use bulla_model::Clock;
+use bulla_server::{AuthMode, DevClock, ReloadHandle, Server, ServerConfig};
 use bulla_service::{InitialiseSettings, Initialised, Mode, Root, Service, Settings};
 use bulla_store_sql::{OpenOptions, SqlStore};
 use bulla_testkit::{Signer, TestClock};
@@ -44,7 +45,10 @@ impl Harness {
         let mut config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
         configure(&mut config);
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(TestClock::default());
+        let dev_clock = Arc::new(DevClock::new(Arc::new(TestClock::default())));
+        let clock: Arc<dyn Clock> = dev_clock.clone();
+        // Also where signatures are verified: there it must not be looked at.
+        config.dev_clock = Some(dev_clock);
         let mode = if config.auth == AuthMode::Dev {
             Mode::Development
         } else {
@@ -124,13 +128,38 @@ impl Harness {
             .to_owned()
     }
 
+    /// Calls an operation of the dev mode, without a signature, and takes its output.
+    pub(crate) async fn dev_ok(&self, operation: &str, input: Value) -> Value {
+        let answer = self.dev_send(operation, input).await;
+        assert_eq!(answer.status, 200, "{operation}: {}", answer.text());
+        if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
+    }
+
+    pub(crate) async fn dev_send(&self, operation: &str, input: Value) -> Answer {
+        let head = format!("X-Amz-Target: TrentService.{operation}\r\nContent-Type: application/x-amz-json-1.1\r\n");
+        self.post("/", &head, &input.to_string()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, headers: &str, body: &str) -> Answer {
+        let (address, length) = (self.address, body.len());
+        self.raw(
+            format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+                .as_bytes(),
+        )
+        .await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.raw(format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).as_bytes())
             .await
     }
 }
 
-async fn open(directory: &Path, clock: &Arc<TestClock>, mode: Mode) -> (Service, Initialised) {
+async fn open(directory: &Path, clock: &Arc<dyn Clock>, mode: Mode) -> (Service, Initialised) {
     let random = Arc::new(SystemRandom);
     let root = RootKeyFile::create(&directory.join("root.key"), &SystemRandom).unwrap();
     let key = root.id().as_str().to_owned();

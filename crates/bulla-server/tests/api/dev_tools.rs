@@ -1,0 +1,145 @@
+use serde_json::{Value, json};
+
+use crate::harness::Harness;
+
+const DAY: i64 = 86_400;
+
+async fn key(server: &Harness, input: Value) -> String {
+    let made = server.dev_ok("CreateKey", input).await;
+    made["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+async fn advance(server: &Harness, seconds: i64) -> Value {
+    let answer = server
+        .post("/dev/clock", "", &json!({"advanceSeconds": seconds}).to_string())
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[tokio::test]
+async fn what_is_due_when_the_clock_is_moved_is_done_when_it_answers() {
+    let server = Harness::dev().await;
+    let (rotating, going) = (key(&server, json!({})).await, key(&server, json!({})).await);
+    server
+        .dev_ok(
+            "EnableKeyRotation",
+            json!({"KeyId": rotating, "RotationPeriodInDays": 90}),
+        )
+        .await;
+    server
+        .dev_ok("ScheduleKeyDeletion", json!({"KeyId": going, "PendingWindowInDays": 7}))
+        .await;
+    let before = server
+        .dev_ok("Encrypt", json!({"KeyId": rotating, "Plaintext": "AAAA"}))
+        .await;
+
+    let moved = advance(&server, 8 * DAY).await;
+    assert_eq!(
+        (&moved["rotated"], &moved["deleted"]),
+        (&json!(0), &json!(1)),
+        "{moved}"
+    );
+    assert_eq!(moved["now"], "2026-01-09T00:00:00Z");
+    let answer = server.dev_send("DescribeKey", json!({"KeyId": going})).await;
+    answer.is_error(400, "NotFoundException");
+
+    let moved = advance(&server, 83 * DAY).await;
+    assert_eq!(
+        (&moved["rotated"], &moved["deleted"]),
+        (&json!(1), &json!(0)),
+        "{moved}"
+    );
+    let rotations = server.dev_ok("ListKeyRotations", json!({"KeyId": rotating})).await;
+    assert_eq!(rotations["Rotations"][0]["RotationType"], "AUTOMATIC");
+    let date = rotations["Rotations"][0]["RotationDate"].as_f64().unwrap();
+    assert_eq!(date, 1_767_225_600.0 + 91.0 * DAY as f64);
+    let opened = server
+        .dev_ok("Decrypt", json!({"CiphertextBlob": before["CiphertextBlob"]}))
+        .await;
+    assert_eq!(opened["Plaintext"], "AAAA");
+}
+
+#[tokio::test]
+async fn the_clock_is_set_to_a_moment_and_never_back() {
+    let server = Harness::dev().await;
+    let shown = server.get("/dev/clock").await.json();
+    assert_eq!(shown, json!({"now": "2026-01-01T00:00:00Z", "aheadSeconds": 0.0}));
+    let set = |body: &'static str| server.post("/dev/clock", "", body);
+    let answer = set(r#"{"now":"2026-01-02T01:00:00.5+01:00"}"#).await;
+    assert_eq!(answer.json()["now"], "2026-01-02T00:00:00.5Z");
+    assert_eq!(server.get("/dev/clock").await.json()["aheadSeconds"], 86_400.5);
+    for wrong in [
+        r#"{"now":"2026-01-02T00:00:00Z"}"#,
+        r#"{"now":"2226-01-02T00:00:00Z"}"#,
+        r#"{"now":"tomorrow"}"#,
+        r#"{"advanceSeconds":-1}"#,
+        r#"{"advanceSeconds":4000000000}"#,
+        r#"{"advanceSeconds":1,"now":"2027-01-01T00:00:00Z"}"#,
+        r#"{"setSeconds":1}"#,
+        "",
+        "[]",
+    ] {
+        assert_eq!(set(wrong).await.status, 400, "{wrong}");
+    }
+    assert_eq!(server.get("/dev/clock").await.json()["aheadSeconds"], 86_400.5);
+    assert_eq!(server.get("/dev/reset").await.status, 405);
+}
+
+#[tokio::test]
+async fn a_reset_leaves_no_key_of_any_account_and_puts_the_clock_back() {
+    let server = Harness::dev().await;
+    for number in 0..3 {
+        let id = key(&server, json!({})).await;
+        server.dev_ok("RotateKeyOnDemand", json!({"KeyId": id})).await;
+        let alias = json!({"AliasName": format!("alias/a{number}"), "TargetKeyId": id});
+        server.dev_ok("CreateAlias", alias).await;
+    }
+    let other = "Authorization: AWS4-HMAC-SHA256 Credential=111122223333/20200101/eu-central-1/kms/aws4_request, Signature=0\r\n\
+                 X-Amz-Target: TrentService.CreateKey\r\nContent-Type: application/x-amz-json-1.1\r\n";
+    let there = server.post("/", other, "{}").await;
+    let sealed = server
+        .dev_ok("GenerateDataKey", json!({"KeyId": "alias/a1", "KeySpec": "AES_256"}))
+        .await;
+    advance(&server, DAY).await;
+
+    let answer = server.post("/dev/reset", "", "").await;
+    assert_eq!(
+        (answer.status, &answer.json()["now"]),
+        (200, &json!("2026-01-01T00:00:00Z"))
+    );
+    assert_eq!(server.dev_ok("ListKeys", json!({})).await["Keys"], json!([]));
+    assert_eq!(server.dev_ok("ListAliases", json!({})).await["Aliases"], json!([]));
+    let other = other.replace("CreateKey", "DescribeKey");
+    let body = json!({"KeyId": there.json()["KeyMetadata"]["KeyId"]}).to_string();
+    server.post("/", &other, &body).await.is_error(400, "NotFoundException");
+    let answer = server
+        .dev_send("Decrypt", json!({"CiphertextBlob": sealed["CiphertextBlob"]}))
+        .await;
+    assert_eq!(answer.status, 400);
+    key(&server, json!({})).await;
+}
+
+#[tokio::test]
+async fn foreign_pages_reach_none_of_it() {
+    let server = Harness::dev().await;
+    for path in ["/dev/reset", "/dev/clock"] {
+        let answer = server.post(path, "Origin: https://evil.example\r\n", "{}").await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_verifies_signatures_has_none_of_it() {
+    let server = Harness::start().await;
+    let id = server.key().await;
+    for path in ["/dev/reset", "/dev/clock", "/dev/"] {
+        assert_eq!(server.get(path).await.status, 404, "{path}");
+        assert_eq!(
+            server.post(path, "", r#"{"advanceSeconds":1}"#).await.status,
+            404,
+            "{path}"
+        );
+    }
+    server.ok("DescribeKey", json!({"KeyId": id})).await;
+}
