@@ -1,5 +1,6 @@
+use aws_lc_rs::encoding::{AsBigEndian, EcPrivateKeyBin};
 use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, PqdsaKeyPair};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair, PqdsaKeyPair};
 
 use super::private::{curve, ml_dsa};
 use super::{InvalidKey, KeySpec, PrivateKey, PublicKey, UseError, WrappingAlgorithm, der, key_wrap, pkcs8, spki};
@@ -81,8 +82,12 @@ impl PrivateKey {
         }
         let key = outer(spec, bytes)?;
         let stored = if let Some(algorithm) = curve(spec) {
-            let pair = EcdsaKeyPair::from_pkcs8(algorithm, bytes).map_err(|_| InvalidKey)?;
-            pkcs8::curve(&pair).map_err(|_| InvalidKey)?
+            let read = EcdsaKeyPair::from_pkcs8(algorithm, bytes).map_err(|_| InvalidKey)?;
+            // The library would write a key that came without its public half, or with it in another form, the same way again.
+            let scalar: EcPrivateKeyBin<'static> = read.private_key().as_be_bytes().map_err(|_| InvalidKey)?;
+            let pair =
+                EcdsaKeyPair::from_private_key_and_public_key(algorithm, scalar.as_ref(), read.public_key().as_ref());
+            pkcs8::curve(&pair.map_err(|_| InvalidKey)?).map_err(|_| InvalidKey)?
         } else if spec.modulus_bytes().is_some() {
             let pair = rsa::KeyPair::from_pkcs8(bytes).map_err(|_| InvalidKey)?;
             pkcs8::rsa(&pair).map_err(|_| InvalidKey)?

@@ -1,6 +1,8 @@
 //! What one half of a key makes, the other takes; nothing else takes it.
 
 use bulla_crypto::SystemRandom;
+
+use crate::key;
 use bulla_crypto::keys::{
     EncryptionAlgorithm, KeySpec, MU_BYTES, MacAlgorithm, Message, PrivateKey, PublicKey, SigningAlgorithm, UseError,
     Verification, max_plaintext_bytes,
@@ -8,13 +10,12 @@ use bulla_crypto::keys::{
 
 const MESSAGE: &[u8] = b"the message";
 
-fn key(spec: KeySpec) -> PrivateKey {
-    PrivateKey::generate(spec, &SystemRandom).unwrap()
-}
+/// Bytes, and what type of message they are.
+type Form = (Vec<u8>, fn(&[u8]) -> Message<'_>);
 
 /// Every type of message that the algorithm takes, for one and the same message.
-fn forms(public: &PublicKey, algorithm: SigningAlgorithm) -> Vec<(Vec<u8>, fn(&[u8]) -> Message<'_>)> {
-    let mut forms: Vec<(Vec<u8>, fn(&[u8]) -> Message<'_>)> = Vec::new();
+fn forms(public: &PublicKey, algorithm: SigningAlgorithm) -> Vec<Form> {
+    let mut forms: Vec<Form> = Vec::new();
     if algorithm != SigningAlgorithm::Ed25519PhSha512 {
         forms.push((MESSAGE.to_vec(), |bytes| Message::Raw(bytes)));
     }
