@@ -17,7 +17,7 @@ pub enum TagError {
     #[error("A tag key has 1 to 128 characters and a tag value at most 256")]
     Length,
     /// A key under `aws:`.
-    #[error("aws: prefixed tag key names are not allowed for external use")]
+    #[error("Tags beginning with aws: are reserved")]
     Reserved,
     /// The same key twice.
     #[error("Duplicate tag keys")]
@@ -31,15 +31,20 @@ impl Tag {
     /// Most tags that one key can have.
     pub const MAX_PER_KEY: usize = 50;
 
-    /// Checks a set of tags: lengths, reserved keys, duplicates, number.
+    /// Checks a set of tags: duplicates, number, lengths, reserved keys, as recorded answers of AWS have the order.
     ///
     /// # Errors
     /// The first rule that is broken.
     pub fn check(tags: &[Tag]) -> Result<(), TagError> {
+        let is_repeated = |(at, tag): (usize, &Tag)| tags[..at].iter().any(|other| other.key == tag.key);
+        // Of a long list only so much is compared with itself; the rest is too many anyhow.
+        if tags.iter().enumerate().take(2 * Self::MAX_PER_KEY).any(is_repeated) {
+            return Err(TagError::Duplicate);
+        }
         if tags.len() > Self::MAX_PER_KEY {
             return Err(TagError::TooMany);
         }
-        for (at, tag) in tags.iter().enumerate() {
+        for tag in tags {
             if !(1..=128).contains(&tag.key.chars().count()) || tag.value.chars().count() > 256 {
                 return Err(TagError::Length);
             }
@@ -49,9 +54,6 @@ impl Tag {
                 .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
             {
                 return Err(TagError::Reserved);
-            }
-            if tags[..at].iter().any(|other| other.key == tag.key) {
-                return Err(TagError::Duplicate);
             }
         }
         Ok(())

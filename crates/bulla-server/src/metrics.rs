@@ -13,6 +13,7 @@ const OUTCOMES: &[&str] = &[
     "ok",
     "AccessDeniedException",
     "AlreadyExistsException",
+    "CustomKeyStoreNotFoundException",
     "DependencyTimeoutException",
     "DisabledException",
     "DryRunOperationException",

@@ -8,6 +8,8 @@ mod arbitrary_bytes;
 mod audited_refusals;
 #[path = "api/bad_input.rs"]
 mod bad_input;
+#[path = "api/custom_key_stores.rs"]
+mod custom_key_stores;
 #[path = "api/dev_mode.rs"]
 mod dev_mode;
 #[path = "api/dev_tools.rs"]
@@ -26,6 +28,8 @@ mod pages;
 mod shutdown;
 #[path = "api/signatures.rs"]
 mod signatures;
+#[path = "api/tags.rs"]
+mod tags;
 #[path = "api/tls.rs"]
 mod tls;
 #[path = "api/wire.rs"]

@@ -324,12 +324,15 @@ impl KeyAlgorithm for EncapsulationAlgorithm {
 
 /// What a role may do before any policy says more.
 fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 9] = [
+    const AUDITOR: [&str; 12] = [
+        "kms:DescribeCustomKeyStores",
         "kms:DescribeKey",
+        "kms:GetKeyLastUsage",
         "kms:GetKeyRotationStatus",
         "kms:ListAliases",
         "kms:ListKeyRotations",
         "kms:ListKeys",
+        "kms:ListResourceTags",
         "bulla:ListAccessKeys",
         "bulla:ListPrincipals",
         "bulla:ReadAudit",

@@ -14,6 +14,9 @@ pub enum ServiceError {
     /// No such key or alias.
     #[error("{0}")]
     NotFound(String),
+    /// No such custom key store.
+    #[error("{0}")]
+    CustomKeyStoreNotFound(String),
     /// An ARN that this operation does not take.
     #[error("{0}")]
     InvalidArn(String),
@@ -93,6 +96,7 @@ impl ServiceError {
         match self {
             Self::Validation(_) => "ValidationException",
             Self::NotFound(_) => "NotFoundException",
+            Self::CustomKeyStoreNotFound(_) => "CustomKeyStoreNotFoundException",
             Self::InvalidArn(_) => "InvalidArnException",
             Self::AccessDenied(_) => "AccessDeniedException",
             Self::UnrecognizedClient => "UnrecognizedClientException",

@@ -3,6 +3,7 @@
 mod rules;
 mod sets;
 mod tags;
+mod xks;
 
 use std::fmt::Write;
 
@@ -14,6 +15,7 @@ pub use self::rules::{RULES, Rule};
 pub(in crate::aws) use self::sets::*;
 pub use self::sets::{CHOICES, Choices};
 pub(in crate::aws) use self::tags::TagInput;
+pub(in crate::aws) use self::xks::XksCredential;
 use super::json::{Blob, Flag, List, Moment, Number, Object, Pairs, Text};
 use super::wire::Failure;
 
@@ -109,7 +111,6 @@ impl Checks {
     }
 
     /// A list of strings that must be there.
-    #[expect(dead_code, reason = "for operations that are being built")]
     pub(super) fn required_texts(&mut self, member: &str, value: Option<List<Text>>, rule: &Rule) -> Vec<String> {
         self.require(member, value.is_none());
         self.texts(member, value, rule)

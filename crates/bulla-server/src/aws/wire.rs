@@ -194,6 +194,7 @@ impl From<ServiceError> for Failure {
         let (internal, code, silent) = match &error {
             E::Validation(_) => (false, "ValidationException", false),
             E::NotFound(_) => (false, "NotFoundException", false),
+            E::CustomKeyStoreNotFound(_) => (false, "CustomKeyStoreNotFoundException", false),
             E::InvalidArn(_) => (false, "InvalidArnException", false),
             E::AccessDenied(_) => (false, "AccessDeniedException", false),
             E::UnrecognizedClient => (false, "UnrecognizedClientException", false),

@@ -62,23 +62,13 @@ impl Operation for CreateKeyRequest {
             ("keySpec", self.spec.as_str().into()),
             ("origin", self.origin.as_str().into()),
             ("multiRegion", self.multi_region.into()),
-            (
-                "tags",
-                self.tags
-                    .iter()
-                    .map(|tag| json!({"tagKey": shown(&tag.key), "tagValue": shown(&tag.value)}))
-                    .take(50)
-                    .collect(),
-            ),
+            ("tags", shown_tags(&self.tags)),
         ])
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
         limits::text("description", &self.description, 0, 8192)?;
-        Tag::check(&self.tags).map_err(|error| match error {
-            TagError::Length => ServiceError::Validation(error.to_string()),
-            _ => ServiceError::Tag(error.to_string()),
-        })?;
+        check_tags(&self.tags)?;
         decision.authorise("kms:CreateKey", "*")?;
         if self.policy.is_some() {
             return Err(ServiceError::Unsupported(
@@ -139,4 +129,19 @@ impl Operation for CreateKeyRequest {
         let key = KeyMetadata::of(&row, &body).ok_or(ServiceError::Internal("a key row without a key id"))?;
         Ok(CreateKeyResponse { key })
     }
+}
+
+/// Requires tags that a caller may set, at most as many as a key can have.
+pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), ServiceError> {
+    Tag::check(tags).map_err(|error| match error {
+        TagError::Length => ServiceError::Validation(error.to_string()),
+        _ => ServiceError::Tag(error.to_string()),
+    })
+}
+
+/// Tags as an event shows them.
+pub(crate) fn shown_tags(tags: &[Tag]) -> Value {
+    let tags = tags.iter().take(Tag::MAX_PER_KEY);
+    tags.map(|tag| json!({"tagKey": shown(&tag.key), "tagValue": shown(&tag.value)}))
+        .collect()
 }

@@ -29,7 +29,6 @@ impl Checks {
     }
 
     /// Tags that must be there.
-    #[expect(dead_code, reason = "for operations that are being built")]
     pub(in crate::aws) fn required_tags(&mut self, tags: Option<List<Object<TagInput>>>) -> Vec<Tag> {
         self.require("tags", tags.is_none());
         self.tags(tags)

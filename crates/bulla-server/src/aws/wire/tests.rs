@@ -17,7 +17,8 @@ fn every_error() -> Vec<ServiceError> {
         | E::InvalidCiphertext { .. }
         | E::IncorrectKey(_) => {}
         E::AlreadyExists(_) | E::InvalidAliasName(_) | E::LimitExceeded(_) | E::InvalidMarker | E::Tag(_) => {}
-        E::Unsupported(_)
+        E::CustomKeyStoreNotFound(_)
+        | E::Unsupported(_)
         | E::DryRun
         | E::Throttled
         | E::Tampered { .. }
@@ -29,6 +30,7 @@ fn every_error() -> Vec<ServiceError> {
     vec![
         E::Validation(text()),
         E::NotFound(text()),
+        E::CustomKeyStoreNotFound(text()),
         E::InvalidArn(text()),
         E::AccessDenied(text()),
         E::UnrecognizedClient,
