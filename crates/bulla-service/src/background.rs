@@ -24,6 +24,8 @@ use crate::{Call, Caller, Service, ServiceError};
 const FAILURES_EVERY: Duration = Duration::from_secs(60);
 /// How many of those periods pass between two sweeps.
 const SWEEP_EVERY: u32 = 15;
+/// How many of them pass between two times that the last uses of keys are written down.
+const USAGE_EVERY: u32 = 5;
 const PAGE: u32 = 500;
 
 /// What a sweep did.
@@ -49,6 +51,9 @@ async fn run(core: Weak<Core>, sweep: bool) {
             return;
         }
         core.flush_authentication_failures().await;
+        if periods % USAGE_EVERY == USAGE_EVERY - 1 {
+            core.flush_key_usage(false).await;
+        }
         // The first sweep is soon after the start, for what became due while nothing ran.
         if sweep && periods.is_multiple_of(SWEEP_EVERY) {
             let service = Service { core };
@@ -101,6 +106,9 @@ impl Service {
                 let (done, outcome) = if key.is_gone(now) {
                     let row = key.row.id.clone();
                     let deleted = self.core.run(&call, &DeleteKey { key_id, row }).await;
+                    if matches!(deleted, Ok(true)) {
+                        self.core.key_usage.forget(key.arn.as_str());
+                    }
                     (&mut sweep.deleted, deleted)
                 } else if is_due(&key.body, now) {
                     (&mut sweep.rotated, self.core.run(&call, &RotateKey { key_id }).await)

@@ -49,6 +49,10 @@ macro_rules! body {
 body! {
     /// The one row of `settings`.
     SettingsBody { mode: Mode, account: AccountId, origin: String, created: Timestamp }
+    /// Since when the last uses of keys are kept; the one such row of `key_usage`.
+    TrackingBody { since: Timestamp }
+    /// The last use of a key; all other rows of `key_usage`.
+    KeyUsageBody { operation: String, time: Timestamp, event_id: String, request_id: String }
     /// A version of the store key under each of its roots.
     StoreKeyBody { created: Timestamp, wraps: Vec<RootWrap> }
     /// An audit signing key.

@@ -26,7 +26,8 @@ pub(crate) struct Decision<'a> {
     pub(crate) writes: Vec<Write>,
     pub(crate) role: Role,
     pub(crate) response: Map<String, Value>,
-    resources: Vec<Arc<str>>,
+    /// What the event names.
+    pub(crate) resources: Vec<Arc<str>>,
     key_version: Option<MaterialId>,
     missed: bool,
     used_key: bool,

@@ -113,7 +113,7 @@ impl Entry {
                 row: key,
                 body: StoreKeyBody::from_bytes(&row.body)?,
             })),
-            Table::Settings | Table::AuditKeys | Table::Grants => return None,
+            Table::Settings | Table::AuditKeys | Table::Grants | Table::KeyUsage => return None,
         })
     }
 }

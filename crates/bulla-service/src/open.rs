@@ -18,6 +18,7 @@ use crate::change_feed::{self, FeedError, Source};
 use crate::committer::{Committer, believe_head};
 use crate::entry::seed_place;
 use crate::freshness::Freshness;
+use crate::key_usage::KeyUsage;
 use crate::keyring::StoreKey;
 use crate::metrics::Metrics;
 use crate::row_ids::{SETTINGS_ROW, numbered_row};
@@ -89,6 +90,7 @@ impl Service {
             _ => OpenError::TamperedHead("it can't be read"),
         })?;
 
+        let key_usage = KeyUsage::open(&*rows.store, &rows.store_key, clock.now()).await?;
         let (queue, waiting) = mpsc::channel(settings.queue_length.max(1));
         let verifier_key = verifier.to_string();
         let committer = Committer::new(rows.clone(), clock.clone(), signing, verifier, head, log);
@@ -99,6 +101,7 @@ impl Service {
             random,
             queue,
             failures: FailureCounts::default(),
+            key_usage,
             freshness: Freshness::new(settings.refusal_check),
             account: claimed.account,
             origin: claimed.origin,

@@ -20,6 +20,7 @@ mod encrypt;
 mod generate_data_key;
 mod generate_data_key_without_plaintext;
 mod generate_random;
+mod get_key_last_usage;
 mod get_key_rotation_status;
 mod list_aliases;
 pub(crate) mod list_key_rotations;
@@ -55,6 +56,7 @@ pub use generate_data_key_without_plaintext::{
     GenerateDataKeyWithoutPlaintextRequest, GenerateDataKeyWithoutPlaintextResponse,
 };
 pub use generate_random::{GenerateRandomRequest, GenerateRandomResponse};
+pub use get_key_last_usage::{GetKeyLastUsageRequest, GetKeyLastUsageResponse};
 pub use get_key_rotation_status::{GetKeyRotationStatusRequest, GetKeyRotationStatusResponse};
 pub use list_aliases::{AliasEntry, ListAliasesRequest, ListAliasesResponse};
 pub use list_key_rotations::{ListKeyRotationsRequest, ListKeyRotationsResponse, RotationEntry};

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::committer::{CommitError, CommitRequest, Message, Write};
 use crate::decision::{Decision, EventKind};
+use crate::key_usage::Used;
 use crate::row_ids::RowKey;
 use crate::service::Core;
 use crate::{Call, ServiceError};
@@ -40,34 +41,47 @@ impl Core {
                 Ok(()) => operation.decide(&mut decision).await,
                 Err(error) => Err(error),
             };
-            let event = self.event(&decision, O::EVENT, operation.parameters(), result.as_ref().err())?;
+            let (event, event_id) = self.event(&decision, O::EVENT, operation.parameters(), result.as_ref().err())?;
             let writes = if result.is_ok() { decision.writes } else { Vec::new() };
             match self.commit(decision.seen, decision.reads, writes, event).await {
-                Ok(()) => return result,
+                Ok(()) => {
+                    if result.is_ok() {
+                        let used = Used {
+                            operation: O::EVENT.name,
+                            time: decision.now,
+                            event_id,
+                            request_id: call.request_id.clone(),
+                        };
+                        self.key_usage.note(&decision.resources, used);
+                    }
+                    return result;
+                }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Failed(error)) => return Err(error),
             }
         }
         let decision = Decision::new(self, call);
         let error = ServiceError::Throttled;
-        let event = self.event(&decision, O::EVENT, operation.parameters(), Some(&error))?;
+        let (event, _) = self.event(&decision, O::EVENT, operation.parameters(), Some(&error))?;
         match self.commit(decision.seen, Vec::new(), Vec::new(), event).await {
             Err(CommitError::Failed(failure)) => Err(failure),
             _ => Err(error),
         }
     }
 
+    /// The event, and its id.
     fn event(
         &self,
         decision: &Decision<'_>,
         kind: EventKind,
         parameters: Map<String, Value>,
         error: Option<&ServiceError>,
-    ) -> Result<PreparedEvent, ServiceError> {
+    ) -> Result<(PreparedEvent, String), ServiceError> {
         let draft = decision.draft(&kind, self.draw_uuid()?, parameters, error);
-        draft
+        let event = draft
             .prepare()
-            .map_err(|_| ServiceError::Internal("the event has no canonical form or is too large"))
+            .map_err(|_| ServiceError::Internal("the event has no canonical form or is too large"))?;
+        Ok((event, draft.event_id))
     }
 
     /// Waits until a decision is durable.

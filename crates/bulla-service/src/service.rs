@@ -10,6 +10,7 @@ use crate::authentication_failures::FailureCounts;
 use crate::committer::Message;
 use crate::entry::Entry;
 use crate::freshness::Freshness;
+use crate::key_usage::KeyUsage;
 use crate::rows::Rows;
 use crate::{Credential, Metrics, Mode, ServiceError};
 
@@ -29,6 +30,7 @@ pub(crate) struct Core {
     pub(crate) queue: mpsc::Sender<Message>,
     pub(crate) failures: FailureCounts,
     pub(crate) freshness: Freshness,
+    pub(crate) key_usage: KeyUsage,
     pub(crate) account: AccountId,
     pub(crate) origin: String,
     pub(crate) verifier_key: String,
@@ -71,6 +73,13 @@ impl Service {
         self.core.flush_authentication_failures().await;
     }
 
+    /// Writes down the last uses of keys that were noted since the last time, as happens by itself every five minutes.
+    ///
+    /// Never fails: what can't be written down now is kept for the next time.
+    pub async fn flush_key_usage(&self) {
+        self.core.flush_key_usage(false).await;
+    }
+
     /// Shows that an operation could be served now: the store can be written, the committer runs, the head is believed.
     ///
     /// # Errors
@@ -96,6 +105,7 @@ impl Service {
     /// Answers all who wait, then stops; later calls are answered `ShuttingDown`.
     pub async fn shutdown(&self) {
         self.core.flush_authentication_failures().await;
+        self.core.flush_key_usage(true).await;
         // The committer closes the queue when it takes this, and is gone when the queue is.
         if self.core.queue.send(Message::Shutdown).await.is_ok() {
             self.core.queue.closed().await;

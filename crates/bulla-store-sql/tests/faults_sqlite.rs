@@ -295,7 +295,7 @@ async fn values_of_an_impossible_form_are_corrupt() {
 #[tokio::test]
 async fn a_newer_schema_and_a_foreign_one_are_refused_and_not_touched() {
     for (statement, found) in [
-        ("UPDATE schema_version SET version = 3", "version 3"),
+        ("UPDATE schema_version SET version = 4", "version 4"),
         ("UPDATE schema_version SET version = 0", "not Bulla's"),
         ("UPDATE schema_version SET application = 'other'", "not Bulla's"),
         ("DELETE FROM schema_version", "not Bulla's"),
@@ -313,7 +313,7 @@ async fn a_newer_schema_and_a_foreign_one_are_refused_and_not_touched() {
             OpenOptions::sqlite_file(&path).read_only(true),
         ] {
             match SqlStore::open(options).await {
-                Err(StoreError::Schema { found: text, known: 2 }) => assert!(text.starts_with(found), "{text}"),
+                Err(StoreError::Schema { found: text, known: 3 }) => assert!(text.starts_with(found), "{text}"),
                 other => panic!("{statement}: {other:?}"),
             }
         }
@@ -340,9 +340,9 @@ async fn a_store_of_the_first_version_is_migrated_and_keeps_its_rows() {
     transaction.commit().await.expect("a commit");
     store.close().await;
     // What the first version did not have.
-    raw::execute(&url(&path), "DROP TABLE grants; UPDATE schema_version SET version = 1").await;
+    raw::execute(&url(&path), "DROP TABLE grants; DROP TABLE key_usage; UPDATE schema_version SET version = 1").await;
     match SqlStore::open(OpenOptions::sqlite_file(&path).read_only(true)).await {
-        Err(StoreError::Schema { found, known: 2 }) => assert_eq!(found, "version 1, not migrated"),
+        Err(StoreError::Schema { found, known: 3 }) => assert_eq!(found, "version 1, not migrated"),
         other => panic!("{other:?}"),
     }
     let store = open(&path).await.expect("a store");

@@ -19,11 +19,13 @@ pub enum Table {
     Aliases,
     /// Grants; id is `account/region/key id/grant id`, owner the key's row id.
     Grants,
+    /// When keys were used last; id is the key's ARN. Its rows decide nothing: they have a MAC, and no place in change feed and log.
+    KeyUsage,
 }
 
 impl Table {
     /// Every table, in the order in which migrations create them.
-    pub const ALL: [Table; 9] = [
+    pub const ALL: [Table; 10] = [
         Table::Settings,
         Table::StoreKeys,
         Table::AuditKeys,
@@ -33,6 +35,7 @@ impl Table {
         Table::KeyVersions,
         Table::Aliases,
         Table::Grants,
+        Table::KeyUsage,
     ];
 
     /// The table's name in SQL, in the change feed and in audit events.
@@ -47,7 +50,13 @@ impl Table {
             Table::KeyVersions => "key_versions",
             Table::Aliases => "aliases",
             Table::Grants => "grants",
+            Table::KeyUsage => "key_usage",
         }
+    }
+
+    /// Whether the table's rows decide, so that change feed and log name each change of one.
+    pub fn decides(self) -> bool {
+        self != Table::KeyUsage
     }
 
     /// Finds the table of a name.

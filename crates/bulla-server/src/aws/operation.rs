@@ -77,7 +77,7 @@ operations! {
     GenerateDataKeyWithoutPlaintext => generate_data_key_without_plaintext,
     GenerateMac,
     GenerateRandom => generate_random,
-    GetKeyLastUsage,
+    GetKeyLastUsage => get_key_last_usage,
     GetKeyPolicy,
     GetKeyRotationStatus => get_key_rotation_status,
     GetParametersForImport,

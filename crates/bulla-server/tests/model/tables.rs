@@ -15,7 +15,6 @@ pub(crate) const AWAITED: &[&str] = &[
     "GenerateDataKeyPair",
     "GenerateDataKeyPairWithoutPlaintext",
     "GenerateMac",
-    "GetKeyLastUsage",
     "GetKeyPolicy",
     "GetParametersForImport",
     "GetPublicKey",

@@ -53,7 +53,10 @@ impl Operation for Reset {
             ));
         }
         let mut left = PAGE;
-        for table in Table::ALL.into_iter().filter(|table| !STAYS.contains(table)) {
+        for table in Table::ALL
+            .into_iter()
+            .filter(|table| table.decides() && !STAYS.contains(table))
+        {
             if left == 0 {
                 break;
             }

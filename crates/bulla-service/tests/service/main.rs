@@ -9,6 +9,7 @@ mod decide_at_commit;
 mod faults;
 mod harness;
 mod hostile_store;
+mod key_usage;
 mod keys;
 mod memory_store;
 mod opening;
