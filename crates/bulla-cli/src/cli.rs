@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::CommandResult;
 use crate::settings::Environment;
-use crate::{audit, doctor, init, key, open, principal, root, seal, serve};
+use crate::{audit, doctor, init, key, open, principal, root, seal, serve, sign, verify};
 
 /// Seals what applications store, holds the keys in a service that speaks the AWS KMS API, and proves who opened what
 #[derive(Debug, Parser)]
@@ -34,6 +34,10 @@ enum Command {
     Seal(seal::Seal),
     /// Opens a sealed value
     Open(open::Open),
+    /// Signs a message from stdin or a file with any provider's key
+    Sign(sign::Sign),
+    /// Tells whether a signature is a key's over the message from stdin or a file
+    Verify(verify::Verify),
     /// Reads, verifies and proves the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -54,6 +58,8 @@ impl Cli {
             Command::Principal(command) => command.run(environment),
             Command::Seal(command) => command.run(environment),
             Command::Open(command) => command.run(environment),
+            Command::Sign(command) => command.run(environment),
+            Command::Verify(command) => command.run(environment),
             Command::Audit(command) => command.run(environment),
             Command::Root(command) => command.run(environment),
             Command::Doctor(command) => command.run(environment),

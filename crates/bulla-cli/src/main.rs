@@ -23,6 +23,10 @@ mod seal;
 mod sealing;
 mod serve;
 mod settings;
+mod sign;
+mod signature;
+mod streams;
+mod verify;
 
 use std::process::ExitCode;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bulla_crypto::{Context, Random};
-use bulla_kms::{KeyProvider, KeyUri};
+use bulla_kms::{KeyProvider, KeyUri, KeyUsage};
 use bulla_kms_aws::{AwsConfig, AwsProvider};
-use bulla_kms_local::{LocalConfig, LocalError, LocalErrorKind, LocalProvider};
+use bulla_kms_local::{KeyFileKind, LocalConfig, LocalError, LocalErrorKind, LocalProvider};
 use bulla_service::Root;
 
 use crate::data_dir::DataDir;
@@ -84,6 +84,80 @@ pub(crate) async fn open(
     }
 }
 
+/// Builds the provider of a key that signs; a remote one is not asked anything yet.
+///
+/// # Errors
+/// It can't be built.
+pub(crate) async fn open_signing(
+    uri: &str,
+    endpoint: Option<&str>,
+    random: &Arc<dyn Random>,
+) -> Result<NamedKey, anyhow::Error> {
+    match parse(uri)? {
+        Kind::Local(path) => Ok(NamedKey {
+            provider: Arc::new(open_signing_file(&path, random)?),
+            name: path.to_string_lossy().into_owned(),
+        }),
+        Kind::Aws(name) => Ok(NamedKey {
+            provider: Arc::new(aws(endpoint).await?),
+            name,
+        }),
+    }
+}
+
+/// Reads a signing key from its file.
+///
+/// # Errors
+/// It can't be used.
+pub(crate) fn open_signing_file(path: &Path, random: &Arc<dyn Random>) -> Result<LocalProvider, anyhow::Error> {
+    let config = LocalConfig {
+        signing_key_files: vec![path.to_owned()],
+        ..LocalConfig::default()
+    };
+    LocalProvider::open(&config, Arc::clone(random)).map_err(explain_signing)
+}
+
+/// Says what to do about a signing key file that can't be made or used.
+pub(crate) fn explain_signing(error: LocalError) -> anyhow::Error {
+    let hint = match error.kind {
+        LocalErrorKind::Missing => "make one with bulla key create --provider local --spec ECC_NIST_P256 --file FILE",
+        kind => kind.hint(),
+    };
+    let misuse = matches!(error.kind, LocalErrorKind::OtherSpec);
+    let explained = if misuse {
+        Explained::misuse("the signing key was not made")
+    } else {
+        Explained::new("the signing key can't be used")
+    };
+    anyhow::Error::new(error).context(explained.hint(hint))
+}
+
+/// Refuses a key that is known to be for something else than wrapping data keys, before it is asked for one.
+///
+/// A key that can't be described is left to say so itself when it is used.
+///
+/// # Errors
+/// The key is for something else.
+pub(crate) async fn check_wraps(key: &NamedKey, uri: &str) -> Result<(), anyhow::Error> {
+    if !key.provider.capabilities().remote {
+        return Ok(());
+    }
+    match key
+        .provider
+        .describe(&key.name)
+        .await
+        .map(|described| (described.spec, described.usage))
+    {
+        Ok((spec, Some(usage))) if usage != KeyUsage::EncryptDecrypt => {
+            let spec = spec.map_or_else(|| "unknown".to_owned(), |spec| spec.to_string());
+            let what = format!("{uri} is a key of spec {spec} for {usage}, and gives no data keys");
+            let hint = "name a key of spec SYMMETRIC_DEFAULT; bulla sign signs with this one";
+            Err(Explained::misuse(what).hint(hint).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Builds the provider of a key and shows that it answers.
 ///
 /// # Errors
@@ -122,6 +196,7 @@ fn open_local(path: &Path, random: &Arc<dyn Random>) -> Result<LocalProvider, an
 /// Says what to do about a root key file that can't be used.
 pub(crate) fn explain_local(error: LocalError, path: &Path) -> anyhow::Error {
     let hint = match error.kind {
+        LocalErrorKind::OtherKind(KeyFileKind::SigningKey) => "bulla sign signs with it".to_owned(),
         LocalErrorKind::Missing => format!(
             "put {} back from its backup, or use bulla root recover with the second root or the recovery shares",
             path.display()

@@ -1,10 +1,7 @@
 //! What `seal` and `open` share: key, context, binding, input and output.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use bulla_crypto::Context;
 use bulla_envelope::{AccessRecord, KeyPattern, KeyRing, Sealer};
 use clap::Args;
@@ -12,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Explained;
 use crate::node::system_random;
-use crate::roots;
+use crate::{roots, streams};
 
 /// Under which key, bound to what, from where and where to.
 #[derive(Debug, Args)]
@@ -48,6 +45,7 @@ impl Sealing {
         }
         let random = system_random();
         let key = roots::open(&self.key, self.endpoint.as_deref(), &random).await?;
+        roots::check_wraps(&key, &self.key).await?;
         // One value and the process ends; what the key service does is in its own log.
         let builder = Sealer::builder(key.provider, key.name, AccessRecord::Unrecorded, random);
         Ok(builder.key_ring(ring).build()?)
@@ -67,68 +65,13 @@ impl Sealing {
     /// # Errors
     /// It can't be read, or is longer than `limit` bytes.
     pub(crate) fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, anyhow::Error> {
-        let (mut source, name): (Box<dyn Read>, String) = match &self.input {
-            Some(path) => {
-                let file = File::open(path).with_context(|| format!("reading {}", path.display()))?;
-                (Box::new(file), path.display().to_string())
-            }
-            None => (Box::new(io::stdin().lock()), "stdin".to_owned()),
-        };
-        // One buffer that never grows leaves no copies behind; a small one first, as most values are small.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        loop {
-            let room = bytes.capacity() - bytes.len();
-            let read = source
-                .by_ref()
-                .take(room as u64)
-                .read_to_end(&mut bytes)
-                .with_context(|| format!("reading {name}"))?;
-            if read < room {
-                break;
-            }
-            if bytes.len() > limit {
-                let what = format!(
-                    "{name} is longer than {} MiB, the most that one record holds",
-                    limit >> 20
-                );
-                return Err(Explained::new(what).hint("split the file").into());
-            }
-            let mut larger = Zeroizing::new(Vec::with_capacity(
-                (bytes.capacity() * 4).min(limit.max(bytes.capacity()) + 1),
-            ));
-            larger.extend_from_slice(&bytes);
-            bytes = larger;
-        }
-        if bytes.len() > limit {
-            let what = format!(
-                "{name} is longer than {} MiB, the most that one record holds",
-                limit >> 20
-            );
-            return Err(Explained::new(what).hint("split the file").into());
-        }
-        Ok(bytes)
+        streams::read(self.input.as_deref(), limit, "the most that one record holds")
     }
 
     /// Writes all output, or nothing of it.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), anyhow::Error> {
-        match &self.output {
-            None => crate::output::bytes(bytes),
-            Some(path) => write_whole(path, bytes).with_context(|| format!("writing {}", path.display())),
-        }
+        streams::write(self.output.as_deref(), bytes)
     }
-}
-
-/// Writes beside the file, then renames: a crash leaves the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), io::Error> {
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    File::open(dir)?.sync_all()
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -39,7 +39,9 @@ fn the_help_of_every_command_is_as_it_was() {
         "key describe",
         "key alias",
         "key alias create",
+        "key public-key",
         "key rotate",
+        "key replicate",
         "key delete",
         "principal",
         "principal create",
@@ -48,6 +50,8 @@ fn the_help_of_every_command_is_as_it_was() {
         "principal access-key create",
         "seal",
         "open",
+        "sign",
+        "verify",
         "audit",
         "audit tail",
         "audit verify",
@@ -93,6 +97,66 @@ fn misuse_is_exit_code_2_and_says_what_is_wrong() {
             "seal-with-a-reserved-context",
             &["seal", "--key", "local:///x", "--context", "bulla:purpose=x"],
         ),
+        ("sign-without-a-key", &["sign"]),
+        (
+            "sign-with-an-unknown-algorithm",
+            &["sign", "--key", "local:///x", "--algorithm", "ECDSA"],
+        ),
+        ("verify-without-a-signature", &["verify", "--key", "local:///x"]),
+        ("key-of-an-unknown-spec", &["key", "create", "--spec", "SM2"]),
+        ("key-of-an-ambiguous-spec", &["key", "create", "--spec", "RSA_2048"]),
+        (
+            "key-that-signs-for-data-keys",
+            &["key", "create", "--spec", "ECC_NIST_P256", "--usage", "ENCRYPT_DECRYPT"],
+        ),
+        (
+            "key-store-with-multi-region",
+            &["key", "create", "--custom-key-store", "cks-1", "--multi-region"],
+        ),
+        (
+            "key-store-with-a-signing-key",
+            &["key", "create", "--custom-key-store", "cks-1", "--spec", "HMAC_256"],
+        ),
+        (
+            "replicas-of-a-single-region-key",
+            &["key", "create", "--replica-regions", "us-east-1"],
+        ),
+        (
+            "replica-in-its-own-region",
+            &[
+                "key",
+                "create",
+                "--region",
+                "eu-west-1",
+                "--multi-region",
+                "--replica-regions",
+                "eu-west-1",
+            ],
+        ),
+        ("if-missing-without-an-alias", &["key", "create", "--if-missing"]),
+        ("reserved-alias", &["key", "create", "--alias", "aws/s3"]),
+        (
+            "due-after-expired",
+            &["key", "describe", "alias/app", "--due-days", "400"],
+        ),
+        (
+            "local-key-without-a-file",
+            &["key", "create", "--provider", "local", "--spec", "ECC_NIST_P256"],
+        ),
+        (
+            "local-key-of-another-spec",
+            &[
+                "key",
+                "create",
+                "--provider",
+                "local",
+                "--spec",
+                "RSA_2048",
+                "--file",
+                "/nonexistent/signing.key",
+            ],
+        ),
+        ("local-key-listed", &["key", "list", "--provider", "local"]),
         ("recovery-shares-of-one", &["init", "--recovery-shares", "1/3"]),
         ("wrong-role", &["principal", "create", "ann", "--role", "root"]),
         ("certificate-without-a-key", &["serve", "--tls-cert", "x.pem"]),
@@ -118,12 +182,30 @@ fn failures_are_exit_code_1_with_cause_and_hint() {
             vec!["audit", "verify", "--data-dir", missing],
         ),
         ("seal-without-a-root-key", vec!["seal", "--key", &key]),
+        ("sign-without-a-signing-key", vec!["sign", "--key", &key]),
+        (
+            "sign-without-a-service",
+            vec![
+                "sign",
+                "--key",
+                "aws-kms:///alias/app",
+                "--endpoint",
+                "http://127.0.0.1:1",
+            ],
+        ),
+        (
+            "key-create-without-a-service",
+            vec!["key", "create", "--endpoint", "http://127.0.0.1:1"],
+        ),
         (
             "key-without-a-service",
             vec!["key", "list", "--endpoint", "http://127.0.0.1:1"],
         ),
     ] {
-        let command = BullaCommand::new(BULLA).args(args).credentials("AKIAEXAMPLE", "secret");
+        let command = BullaCommand::new(BULLA)
+            .args(args)
+            .credentials("AKIAEXAMPLE", "secret")
+            .env("AWS_REGION", "eu-west-1");
         let finished = command.run().expect("bulla runs");
         assert_eq!(finished.code, Some(1), "{name}: {finished:?}");
         insta::assert_snapshot!(format!("failure-{name}"), without_path(shown(&finished), dir.path()));

@@ -128,9 +128,11 @@ impl AwsProvider {
         alias: Option<&str>,
     ) -> Result<Vec<String>, KmsError> {
         let mut replicas = Vec::new();
+        // By its id, which means this key in this region; moto knows it by nothing else.
+        let id = arn.rsplit_once('/').map_or(arn, |(_, id)| id);
         for region in regions {
             let step = format!("the replica in {region}");
-            let request = primary.client.replicate_key().key_id(arn).replica_region(region);
+            let request = primary.client.replicate_key().key_id(id).replica_region(region);
             let answer = request.send().await.map_err(|error| {
                 let failure = Failure::read(&primary.region, &error);
                 after(arn, failure.kind, &step, failure.fault)
@@ -158,6 +160,16 @@ async fn name_replica(there: &RegionClient, replica: &str, alias: &str) -> Resul
             Ok(_) => return Ok(()),
             Err(error) => Failure::read(&there.region, &error),
         };
+        if failure.fault.code.as_deref() == Some("AlreadyExistsException") {
+            // A call that was made again, after its answer was lost, finds what it made itself.
+            let named = there.client.describe_key().key_id(alias).send().await.ok();
+            let named = named.and_then(|answer| answer.key_metadata?.arn);
+            return if named.as_deref() == Some(replica) {
+                Ok(())
+            } else {
+                Err(failure)
+            };
+        }
         let not_yet = matches!(failure.kind, KeyDisabled | NotFound);
         if !not_yet || tries >= REPLICA_TRIES {
             return Err(failure);

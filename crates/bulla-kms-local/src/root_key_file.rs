@@ -7,12 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use bulla_crypto::{DataKey, Random, constant_time_eq, kdf};
 use zeroize::Zeroizing;
 
-use crate::LocalErrorKind::{Damaged, Malformed, UnknownVersion};
-use crate::error::KeyFileKind::RootKey;
+use crate::LocalErrorKind::{Damaged, Malformed, OtherKind, UnknownVersion};
+use crate::error::KeyFileKind::{RootKey, SigningKey};
 use crate::{LocalError, LocalErrorKind, key_file};
 
 const MAGIC: &str = "bulla-root-key-v1";
 const ANY_VERSION: &str = "bulla-root-key-v";
+const SIGNING_KEY: &str = "bulla-signing-key-v";
 const CHECK_DOMAIN: &str = "bulla/root-key-file/1";
 const MAX_FILE_BYTES: usize = 4096;
 
@@ -154,6 +155,7 @@ fn parse(bytes: &[u8]) -> Result<(RootKeyId, DataKey), LocalErrorKind> {
     match fields.next() {
         Some(MAGIC) => {}
         Some(other) if other.starts_with(ANY_VERSION) => return Err(UnknownVersion),
+        Some(other) if other.starts_with(SIGNING_KEY) => return Err(OtherKind(SigningKey)),
         _ => return Err(Malformed),
     }
     let (Some(id), Some(encoded), Some(said), None) = (fields.next(), fields.next(), fields.next(), fields.next())
