@@ -16,6 +16,8 @@ mod dev_mode;
 mod dev_tools;
 #[path = "api/harness.rs"]
 mod harness;
+#[path = "api/key_kinds.rs"]
+mod key_kinds;
 #[path = "api/key_usage.rs"]
 mod key_usage;
 #[path = "api/limits.rs"]

@@ -192,6 +192,7 @@ async fn main() {
         tags: Vec::new(),
         policy: None,
         multi_region: false,
+        custom_key_store_id: None,
     };
     let key = s.create_key(&call, create.clone()).await.unwrap().key.key_id;
     for waiting in [1_u32, 16, 64, 256] {

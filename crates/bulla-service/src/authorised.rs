@@ -1,5 +1,7 @@
 //! Which caller may do what to which key; and the keys themselves, which only a permitted decision can use.
 
+mod keys;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use bulla_model::{
     KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, Role, SigningAlgorithm, permit,
 };
 
+pub(crate) use self::keys::{require_fits, require_message};
 use crate::ServiceError;
 use crate::decision::Decision;
 use crate::entry::{KeyEntry, VersionEntry};
@@ -193,6 +196,24 @@ impl<O: Operation> Authorised<O> {
         })
     }
 
+    /// Requires that the key is symmetric and for encryption, as rotation needs.
+    pub(crate) fn require_symmetric(&self) -> Result<(), ServiceError> {
+        let spec = self.key.body.spec;
+        if spec == KeySpec::SymmetricDefault {
+            return Ok(());
+        }
+        Err(ServiceError::UnsupportedSpec(spec))
+    }
+
+    /// Requires that the key is a key pair, as its public half needs.
+    pub(crate) fn require_asymmetric(&self) -> Result<(), ServiceError> {
+        let spec = self.key.body.spec;
+        if spec.is_asymmetric() {
+            return Ok(());
+        }
+        Err(ServiceError::UnsupportedSpec(spec))
+    }
+
     /// Requires that the algorithm is one of the key's spec.
     pub(crate) fn require_algorithm<A: KeyAlgorithm>(&self, algorithm: A) -> Result<(), ServiceError> {
         let spec = self.key.body.spec;
@@ -237,9 +258,7 @@ impl<O: Operation> Authorised<O> {
             reason: "no such key material",
         })?;
         if version.key_row != self.key.row.id {
-            return Err(ServiceError::IncorrectKey(
-                "The key ID in the request does not identify a CMK that can perform this operation.".to_owned(),
-            ));
+            return Err(ServiceError::incorrect_key());
         }
         decision.used(version.id);
         Ok(AuthorisedMaterial {
@@ -258,7 +277,7 @@ impl<O: Operation> AuthorisedMaterial<O> {
     fn symmetric(&self) -> Option<&Material> {
         match &self.version.material {
             KeyMaterial::Symmetric(material) => Some(material),
-            KeyMaterial::Deleted => None,
+            KeyMaterial::Key(_) | KeyMaterial::Deleted => None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bulla_model::{KeyState, RotationType};
+use bulla_model::{KeySpec, KeyState, RotationType};
 use bulla_store::{RowFilter, Table};
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::bodies::{KeyBody, RotationBody};
 use crate::call::CallerKind;
 use crate::decision::{Decision, EventKind};
 use crate::entry::Entry;
-use crate::key_material::put_new_symmetric;
+use crate::key_material::put_new_material;
 use crate::limits::members;
 use crate::operations::list_key_rotations::versions_of;
 use crate::row_ids::parse_key_row;
@@ -168,12 +168,14 @@ impl Operation for RotateKey {
             period_days: rotation.period_days,
             next,
         });
-        let current = put_new_symmetric(
+        let current = put_new_material(
             decision,
             &key.key.row.id,
+            KeySpec::SymmetricDefault,
             body.versions + 1,
             Some(RotationType::Automatic),
-        )?;
+        )
+        .await?;
         let body = KeyBody {
             current: Some(current),
             versions: body.versions + 1,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use bulla_kms::KmsError;
+use bulla_model::KeySpec;
 use bulla_store::{StoreError, Table};
 
 /// An operation that was refused or failed: AWS's error kinds, with AWS's message where AWS has one.
@@ -41,6 +42,12 @@ pub enum ServiceError {
         /// For the log and the audit event.
         reason: &'static str,
     },
+    /// The signature is not the key's over this message; the wire says nothing more.
+    #[error("the signature is not the key's over this message")]
+    InvalidSignature,
+    /// The MAC is not the key's over this message; the wire says nothing more.
+    #[error("the MAC is not the key's over this message")]
+    InvalidMac,
     /// The ciphertext belongs to another key than the one that was named.
     #[error("{0}")]
     IncorrectKey(String),
@@ -62,6 +69,9 @@ pub enum ServiceError {
     /// An operation or a member that is not built.
     #[error("{0}")]
     Unsupported(String),
+    /// An operation that keys of this spec do not have; the wire says nothing more.
+    #[error("keys of spec {0} do not have this operation")]
+    UnsupportedSpec(KeySpec),
     /// Everything was permitted, and nothing was done because `DryRun` was set.
     #[error("The request would have succeeded, but the DryRun option is set.")]
     DryRun,
@@ -104,13 +114,15 @@ impl ServiceError {
             Self::InvalidState(_) => "KMSInvalidStateException",
             Self::InvalidKeyUsage(_) => "InvalidKeyUsageException",
             Self::InvalidCiphertext { .. } => "InvalidCiphertextException",
+            Self::InvalidSignature => "KMSInvalidSignatureException",
+            Self::InvalidMac => "KMSInvalidMacException",
             Self::IncorrectKey(_) => "IncorrectKeyException",
             Self::AlreadyExists(_) => "AlreadyExistsException",
             Self::InvalidAliasName(_) => "InvalidAliasNameException",
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::InvalidMarker => "InvalidMarkerException",
             Self::Tag(_) => "TagException",
-            Self::Unsupported(_) => "UnsupportedOperationException",
+            Self::Unsupported(_) | Self::UnsupportedSpec(_) => "UnsupportedOperationException",
             Self::DryRun => "DryRunOperationException",
             Self::Throttled => "ThrottlingException",
             Self::Tampered { .. } | Self::Store(_) | Self::Root(_) | Self::ShuttingDown | Self::Internal(_) => {
@@ -119,10 +131,21 @@ impl ServiceError {
         }
     }
 
+    /// What AWS says where a ciphertext is another key's than the one that was named.
+    pub(crate) fn incorrect_key() -> Self {
+        Self::IncorrectKey(
+            "The key ID in the request does not identify a CMK that can perform this operation.".to_owned(),
+        )
+    }
+
     /// The message for the wire; `None` where AWS has none or where the reason must stay inside.
     pub fn message(&self) -> Option<String> {
         match self {
-            Self::InvalidCiphertext { .. } | Self::InvalidMarker => None,
+            Self::InvalidCiphertext { .. }
+            | Self::InvalidSignature
+            | Self::InvalidMac
+            | Self::UnsupportedSpec(_)
+            | Self::InvalidMarker => None,
             error if error.is_internal() => None,
             error => Some(error.to_string()),
         }

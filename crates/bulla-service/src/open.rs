@@ -10,7 +10,7 @@ use bulla_crypto::{DataKey, Random};
 use bulla_kms::{KmsError, KmsErrorKind};
 use bulla_model::Clock;
 use bulla_store::{Lookup, Store, Table};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::authentication_failures::FailureCounts;
 use crate::bodies::{AuditKeyBody, Body, SettingsBody, StoreKeyBody};
@@ -108,10 +108,16 @@ impl Service {
             verifier_key,
             mode: claimed.mode,
             max_decisions: settings.max_decisions.max(1),
+            heavy: Arc::new(Semaphore::new(heavy_work())),
         });
         background::start(&core, settings.sweep);
         Ok(Service { core })
     }
+}
+
+/// How many pieces of heavy work run at once: two for each processor, so that one is ready when another ends.
+fn heavy_work() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Reads a body that nothing vouches for yet.

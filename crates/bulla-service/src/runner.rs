@@ -117,10 +117,18 @@ impl Core {
     }
 
     pub(crate) fn draw_key_id(&self) -> Result<KeyId, ServiceError> {
+        Ok(KeyId::from_random(self.draw_16_bytes()?))
+    }
+
+    pub(crate) fn draw_multi_region_key_id(&self) -> Result<KeyId, ServiceError> {
+        Ok(KeyId::multi_region_from_random(self.draw_16_bytes()?))
+    }
+
+    fn draw_16_bytes(&self) -> Result<[u8; 16], ServiceError> {
         let mut bytes = [0; 16];
         self.random
             .fill(&mut bytes)
             .map_err(|_| ServiceError::Internal("the random generator failed"))?;
-        Ok(KeyId::from_random(bytes))
+        Ok(bytes)
     }
 }

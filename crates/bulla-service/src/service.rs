@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bulla_crypto::{Random, SecretBytes};
 use bulla_model::{AccountId, Clock};
 use bulla_store::Table;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::authentication_failures::FailureCounts;
 use crate::committer::Message;
@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) verifier_key: String,
     pub(crate) mode: Mode,
     pub(crate) max_decisions: u32,
+    /// As many pieces of heavy work as run at once.
+    pub(crate) heavy: Arc<Semaphore>,
 }
 
 impl Service {
@@ -175,6 +177,26 @@ impl Core {
     }
 
     /// Draws secret bytes.
+    /// Runs what keeps a processor busy for more than about 100 µs on a thread of its own, so that no other request waits for it.
+    pub(crate) async fn run_heavy<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let permit = self
+            .heavy
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| ServiceError::ShuttingDown)?;
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(permit);
+            done
+        })
+        .await
+        .map_err(|_| ServiceError::Internal("a piece of heavy work did not end"))
+    }
+
     pub(crate) fn draw_secret(&self, length: usize) -> Result<SecretBytes, ServiceError> {
         let mut bytes = vec![0; length];
         self.random

@@ -45,14 +45,17 @@ impl Input {
         let description = checks
             .text("description", self.description, &DESCRIPTION)
             .unwrap_or_default();
-        let usage = checks.choice("keyUsage", self.key_usage, KEY_USAGES);
+        let no_usage = self.key_usage.is_none();
+        let usage = checks.value("keyUsage", self.key_usage, KEY_USAGES, KeyUsage::EncryptDecrypt);
         let old_spec = checks.choice(
             "customerMasterKeySpec",
             self.customer_master_key_spec,
             CUSTOMER_MASTER_KEY_SPECS,
         );
         let spec = checks.choice("keySpec", self.key_spec, KEY_SPECS);
-        let origin = checks.choice("origin", self.origin, ORIGINS);
+        let spec = spec.or(old_spec).and_then(|name| name.parse().ok());
+        let spec = spec.unwrap_or(KeySpec::SymmetricDefault);
+        let origin = checks.value("origin", self.origin, ORIGINS, KeyOrigin::AwsKms);
         let store = checks.text("customKeyStoreId", self.custom_key_store_id, &CUSTOM_KEY_STORE_ID);
         let _ = checks.flag(self.bypass_policy_lockout_safety_check);
         let tags = checks.tags(self.tags);
@@ -63,17 +66,22 @@ impl Input {
                 "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
             );
         }
-        if store.is_some() || external.is_some() {
-            checks.not_built_yet("Custom key stores are not built yet.");
+        if no_usage && spec != KeySpec::SymmetricDefault {
+            checks.refuse("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.");
+        }
+        if external.is_some() && store.is_none() {
+            // Not confirmed.
+            checks.refuse("XksKeyId is valid only with Origin EXTERNAL_KEY_STORE and a CustomKeyStoreId.");
         }
         let request = CreateKeyRequest {
             description,
-            usage: checks.built(usage, KeyUsage::EncryptDecrypt, "key usage"),
-            spec: checks.built(spec.or(old_spec), KeySpec::SymmetricDefault, "key spec"),
-            origin: checks.built(origin, KeyOrigin::AwsKms, "origin"),
+            usage,
+            spec,
+            origin,
             tags,
             policy,
             multi_region,
+            custom_key_store_id: store,
         };
         checks.finish(request)
     }

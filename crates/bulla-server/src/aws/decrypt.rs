@@ -1,10 +1,10 @@
-use bulla_model::MaterialId;
+use bulla_model::{EncryptionAlgorithm, MaterialId};
 use bulla_service::{Call, DecryptRequest, Service};
 use serde::{Deserialize, Serialize};
 
 use super::json::{Blob, Flag, List, Object, Pairs, Text, parse};
 use super::validation::{Checks, DRY_RUN_MODIFIERS, KEY_ID, MAX_CIPHERTEXT, Recipient};
-use super::wire::{Base64, Failure, Reply, as_text};
+use super::wire::{Base64, Failure, Reply, as_text_if_any};
 
 /// Answers `Decrypt`.
 pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
@@ -13,7 +13,8 @@ pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Resul
         key_id: response.key_arn.as_str(),
         plaintext: Base64::from(&response.plaintext),
         encryption_algorithm: response.encryption_algorithm.as_str(),
-        key_material_id: response.key_material_id,
+        key_material_id: (response.encryption_algorithm == EncryptionAlgorithm::SymmetricDefault)
+            .then_some(response.key_material_id),
     };
     Reply::json(&output, response.plaintext.len())
 }
@@ -54,6 +55,7 @@ struct Output<'a> {
     key_id: &'a str,
     plaintext: Base64<'a>,
     encryption_algorithm: &'a str,
-    #[serde(serialize_with = "as_text")]
-    key_material_id: MaterialId,
+    /// Symmetric keys only.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    key_material_id: Option<MaterialId>,
 }

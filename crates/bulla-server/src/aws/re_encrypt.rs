@@ -1,10 +1,10 @@
-use bulla_model::MaterialId;
+use bulla_model::{EncryptionAlgorithm, MaterialId};
 use bulla_service::{Call, ReEncryptRequest, Service};
 use serde::{Deserialize, Serialize};
 
 use super::json::{Blob, Flag, List, Pairs, Text, parse};
 use super::validation::{Checks, DRY_RUN_MODIFIERS, KEY_ID, MAX_CIPHERTEXT};
-use super::wire::{Base64, Failure, Reply, as_text};
+use super::wire::{Base64, Failure, Reply, as_text_if_any};
 
 /// Answers `ReEncrypt`.
 pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
@@ -15,8 +15,11 @@ pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Resul
         key_id: response.destination_key_arn.as_str(),
         source_encryption_algorithm: response.source_encryption_algorithm.as_str(),
         destination_encryption_algorithm: response.destination_encryption_algorithm.as_str(),
-        source_key_material_id: response.source_key_material_id,
-        destination_key_material_id: response.destination_key_material_id,
+        source_key_material_id: (response.source_encryption_algorithm == EncryptionAlgorithm::SymmetricDefault)
+            .then_some(response.source_key_material_id),
+        destination_key_material_id: (response.destination_encryption_algorithm
+            == EncryptionAlgorithm::SymmetricDefault)
+            .then_some(response.destination_key_material_id),
     };
     Reply::json(&output, response.ciphertext_blob.len())
 }
@@ -66,8 +69,9 @@ struct Output<'a> {
     key_id: &'a str,
     source_encryption_algorithm: &'a str,
     destination_encryption_algorithm: &'a str,
-    #[serde(serialize_with = "as_text")]
-    source_key_material_id: MaterialId,
-    #[serde(serialize_with = "as_text")]
-    destination_key_material_id: MaterialId,
+    /// Symmetric keys only.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    source_key_material_id: Option<MaterialId>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text_if_any")]
+    destination_key_material_id: Option<MaterialId>,
 }

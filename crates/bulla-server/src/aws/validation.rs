@@ -6,6 +6,7 @@ mod tags;
 mod xks;
 
 use std::fmt::Write;
+use std::str::FromStr;
 
 use bulla_crypto::{Context, ContextError, SecretBytes};
 use bulla_model::{DataKeySpec, EncryptionAlgorithm, Timestamp};
@@ -24,7 +25,6 @@ pub(super) const MAX_PLAINTEXT: usize = 4096;
 /// `CiphertextType`, in bytes.
 pub(super) const MAX_CIPHERTEXT: usize = 6144;
 /// `PublicKeyType`, in bytes.
-#[expect(dead_code, reason = "for operations that are being built")]
 pub(super) const MAX_PUBLIC_KEY: usize = 8192;
 const MAX_ATTESTATION_DOCUMENT: usize = 262_144;
 const MAX_GRANT_TOKENS: usize = 10;
@@ -126,8 +126,18 @@ impl Checks {
         Some(text)
     }
 
+    /// A value of a set that the model knows, that must be there; `unused` stands in for what is refused.
+    pub(super) fn required_value<T: FromStr>(
+        &mut self,
+        member: &str,
+        value: Option<Text>,
+        values: &[&str],
+        unused: T,
+    ) -> T {
+        self.required_choice(member, value, values).parse().unwrap_or(unused)
+    }
+
     /// A string out of a set, that must be there.
-    #[expect(dead_code, reason = "for operations that are being built")]
     pub(super) fn required_choice(&mut self, member: &str, value: Option<Text>, values: &[&str]) -> String {
         self.require(member, value.is_none());
         self.choice(member, value, values).unwrap_or_default()
@@ -251,13 +261,10 @@ impl Checks {
         None
     }
 
-    /// A value of AWS's set, as the model knows it; what the model does not know is not built.
-    pub(super) fn built<T: std::str::FromStr>(&mut self, value: Option<String>, default: T, what: &str) -> T {
-        let Some(value) = value else { return default };
-        value.parse().unwrap_or_else(|_| {
-            self.not_built_yet(&format!("The {what} {value} is not built yet."));
-            default
-        })
+    /// A value of a set that the model knows; `default` when absent.
+    pub(super) fn value<T: FromStr>(&mut self, member: &str, value: Option<Text>, values: &[&str], default: T) -> T {
+        let value = self.choice(member, value, values);
+        value.and_then(|name| name.parse().ok()).unwrap_or(default)
     }
 
     /// An encryption context; empty when absent.

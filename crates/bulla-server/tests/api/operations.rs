@@ -477,13 +477,6 @@ async fn operations_that_are_not_built_say_so() {
             .await;
         assert_eq!(said, Some(format!("{} is not built yet.", route.name)));
     }
-    server
-        .refused(
-            "CreateKey",
-            json!({"KeySpec": "RSA_2048"}),
-            "UnsupportedOperationException",
-        )
-        .await;
     let recipient = json!({"NumberOfBytes": 1, "Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": "AAAA"}});
     server
         .refused("GenerateRandom", recipient, "UnsupportedOperationException")

@@ -8,16 +8,9 @@ use crate::botocore::{MODEL, Shape, operations, output};
 /// Operations that need not be built yet. It only ever gets shorter.
 pub(crate) const AWAITED: &[&str] = &[
     "CreateGrant",
-    "Decapsulate",
     "DeleteImportedKeyMaterial",
-    "DeriveSharedSecret",
-    "Encapsulate",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "GenerateMac",
     "GetKeyPolicy",
     "GetParametersForImport",
-    "GetPublicKey",
     "ImportKeyMaterial",
     "ListGrants",
     "ListKeyPolicies",
@@ -26,10 +19,7 @@ pub(crate) const AWAITED: &[&str] = &[
     "ReplicateKey",
     "RetireGrant",
     "RevokeGrant",
-    "Sign",
     "UpdatePrimaryRegion",
-    "Verify",
-    "VerifyMac",
 ];
 
 #[test]

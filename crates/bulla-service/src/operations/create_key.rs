@@ -2,10 +2,11 @@ use bulla_model::{KeyArn, KeyOrigin, KeySpec, KeyState, KeyUsage, Tag, TagError}
 use bulla_store::Table;
 use serde_json::{Map, Value, json};
 
-use crate::bodies::{KeyBody, VERSION};
+use crate::bodies::{KeyBody, MultiRegionBody, VERSION};
 use crate::decision::{Decision, EventKind};
-use crate::key_material::put_new_symmetric;
+use crate::key_material::put_new_material;
 use crate::limits::{self, members, shown};
+use crate::operations::describe_custom_key_stores::no_such_store;
 use crate::row_ids::{key_row, keys_owner};
 use crate::runner::{KMS, Operation};
 use crate::{Call, KeyMetadata, Service, ServiceError};
@@ -15,18 +16,20 @@ use crate::{Call, KeyMetadata, Service, ServiceError};
 pub struct CreateKeyRequest {
     /// At most 8,192 characters.
     pub description: String,
-    /// Only `EncryptDecrypt` yet.
+    /// One of the spec's.
     pub usage: KeyUsage,
-    /// Only `SymmetricDefault` yet.
+    /// Any but `Sm2`.
     pub spec: KeySpec,
-    /// Only `AwsKms` yet.
+    /// `AwsKms`, or `External` for a key that waits for its material.
     pub origin: KeyOrigin,
     /// At most 50.
     pub tags: Vec<Tag>,
     /// Refused unless absent: policies are not built yet.
     pub policy: Option<String>,
-    /// Refused unless false.
+    /// Whether the key is the primary of a multi-Region key.
     pub multi_region: bool,
+    /// No custom key store exists, so naming one is refused.
+    pub custom_key_store_id: Option<String>,
 }
 
 /// What `CreateKey` answers.
@@ -37,12 +40,45 @@ pub struct CreateKeyResponse {
 }
 
 impl Service {
-    /// Makes a key with fresh material.
+    /// Makes a key with fresh material, or one that waits for imported material.
     ///
     /// # Errors
-    /// `Validation`, `Tag`, `Unsupported`, `AccessDenied`.
+    /// `Validation`, `Tag`, `Unsupported`, `CustomKeyStoreNotFound`, `AccessDenied`.
     pub async fn create_key(&self, call: &Call, request: CreateKeyRequest) -> Result<CreateKeyResponse, ServiceError> {
         self.core.run(call, &request).await
+    }
+}
+
+impl CreateKeyRequest {
+    /// Refuses combinations of spec, usage and origin that there are not. The messages on origins are not confirmed.
+    fn check_kind(&self) -> Result<(), ServiceError> {
+        let (spec, usage, origin) = (self.spec, self.usage, self.origin);
+        if spec == KeySpec::Sm2 {
+            return Err(ServiceError::Unsupported(
+                "KeySpec SM2 is not supported in this Region".to_owned(),
+            ));
+        }
+        if !spec.usages().contains(&usage) {
+            return Err(ServiceError::Validation(format!(
+                "KeyUsage {usage} is not compatible with KeySpec {spec}."
+            )));
+        }
+        match (origin, &self.custom_key_store_id) {
+            (KeyOrigin::AwsCloudHsm | KeyOrigin::ExternalKeyStore, _) | (_, Some(_)) if self.multi_region => Err(
+                ServiceError::Unsupported("Multi-Region keys are not supported in custom key stores.".to_owned()),
+            ),
+            (KeyOrigin::AwsCloudHsm | KeyOrigin::ExternalKeyStore, None) => Err(ServiceError::Validation(format!(
+                "CustomKeyStoreId is required when Origin is {origin}."
+            ))),
+            (KeyOrigin::AwsCloudHsm | KeyOrigin::ExternalKeyStore, Some(store)) => Err(no_such_store(store)),
+            (_, Some(_)) => Err(ServiceError::Validation(format!(
+                "CustomKeyStoreId is not valid when Origin is {origin}."
+            ))),
+            (KeyOrigin::External, None) if !spec.can_be_imported() => Err(ServiceError::Unsupported(format!(
+                "Origin EXTERNAL is not compatible with KeySpec {spec}."
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -62,6 +98,10 @@ impl Operation for CreateKeyRequest {
             ("keySpec", self.spec.as_str().into()),
             ("origin", self.origin.as_str().into()),
             ("multiRegion", self.multi_region.into()),
+            (
+                "customKeyStoreId",
+                self.custom_key_store_id.as_deref().map_or(Value::Null, shown),
+            ),
             ("tags", shown_tags(&self.tags)),
         ])
     }
@@ -75,48 +115,43 @@ impl Operation for CreateKeyRequest {
                 "Key policies are not supported by this version of Bulla; leave Policy out.".to_owned(),
             ));
         }
-        if self.multi_region {
-            return Err(ServiceError::Unsupported(
-                "Multi-Region keys are not supported by this version of Bulla.".to_owned(),
-            ));
-        }
-        if self.spec != KeySpec::SymmetricDefault || self.origin != KeyOrigin::AwsKms {
-            return Err(ServiceError::Unsupported(format!(
-                "The key spec {} with origin {} is not built yet.",
-                self.spec, self.origin
-            )));
-        }
-        if self.usage != KeyUsage::EncryptDecrypt {
-            return Err(ServiceError::Validation(format!(
-                "KeyUsage {} is not compatible with KeySpec {}.",
-                self.usage, self.spec
-            )));
-        }
+        self.check_kind()?;
         let (account, region) = (decision.account(), decision.region());
-        let id = decision.core.draw_key_id()?;
+        let id = if self.multi_region {
+            decision.core.draw_multi_region_key_id()?
+        } else {
+            decision.core.draw_key_id()?
+        };
         let (arn, row) = (KeyArn::new(region, account, &id), key_row(account, region, &id));
         // The id is new with all but certainty; that the row is not there yet is part of the decision nevertheless.
         if decision.key(&row).await?.is_some() {
             return Err(ServiceError::Internal("the random generator repeats itself"));
         }
-        let current = put_new_symmetric(decision, &row, 1, None)?;
+        let current = match self.origin {
+            KeyOrigin::External => None,
+            _ => Some(put_new_material(decision, &row, self.spec, 1, None).await?),
+        };
+        let state = current.map_or(KeyState::PendingImport, |_| KeyState::Enabled);
         let body = KeyBody {
             version: VERSION,
             description: self.description.clone(),
             usage: self.usage,
             spec: self.spec,
             origin: self.origin,
-            state: KeyState::Enabled,
+            state,
             created: decision.now,
             deletion_date: None,
             tags: self.tags.clone(),
-            current: Some(current),
-            versions: 1,
+            current,
+            versions: current.map_or(0, |_| 1),
             on_demand_rotations: 0,
             rotation: None,
             policy: None,
             creator: Some(decision.call.caller.arn().to_string()),
-            multi_region: None,
+            multi_region: self.multi_region.then(|| MultiRegionBody {
+                primary: region.clone(),
+                replicas: Vec::new(),
+            }),
             pending_window_days: None,
             expiration: None,
         };
@@ -124,7 +159,7 @@ impl Operation for CreateKeyRequest {
         decision.concerns(arn.shared());
         decision.response = members([(
             "keyMetadata",
-            json!({"arn": arn.as_str(), "keyId": id.as_str(), "keyState": "Enabled"}),
+            json!({"arn": arn.as_str(), "keyId": id.as_str(), "keyState": state.as_str()}),
         )]);
         let key = KeyMetadata::of(&row, &body).ok_or(ServiceError::Internal("a key row without a key id"))?;
         Ok(CreateKeyResponse { key })

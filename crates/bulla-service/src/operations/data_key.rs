@@ -1,9 +1,9 @@
 //! What GenerateDataKey and GenerateDataKeyWithoutPlaintext have in common.
 
 use bulla_crypto::{Context, SecretBytes};
-use bulla_model::{DataKeySpec, KeyArn, MaterialId, Operation as Asked};
+use bulla_model::{DataKeySpec, KeyArn, KeySpec, MaterialId, Operation as Asked};
 
-use crate::authorised::KeyForms;
+use crate::authorised::{Authorised, KeyForms};
 use crate::decision::Decision;
 use crate::runner::Operation;
 use crate::{ServiceError, limits};
@@ -23,6 +23,16 @@ pub(crate) struct MadeDataKey {
     pub(crate) plaintext: SecretBytes,
     pub(crate) ciphertext_blob: Vec<u8>,
     pub(crate) key_material_id: MaterialId,
+}
+
+/// Data keys are encrypted under symmetric keys only.
+pub(crate) fn require_symmetric<O: Operation>(key: &Authorised<O>) -> Result<(), ServiceError> {
+    if key.key.body.spec == KeySpec::SymmetricDefault {
+        return Ok(());
+    }
+    Err(ServiceError::InvalidKeyUsage(
+        "You cannot generate a data key with an asymmetric CMK".to_owned(),
+    ))
 }
 
 impl DataKeyRequest<'_> {
@@ -46,6 +56,7 @@ impl DataKeyRequest<'_> {
         };
         key.require_encryption(self.operation)?;
         key.require_state(self.asked)?;
+        require_symmetric(&key)?;
         let material = key.current_material(decision).await?;
         let plaintext = decision.core.draw_secret(length)?;
         let ciphertext_blob = material.encrypt(decision, self.encryption_context, plaintext.expose_secret())?;

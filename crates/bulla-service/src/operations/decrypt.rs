@@ -1,11 +1,10 @@
-use bulla_crypto::blob::Blob;
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId, Operation as Asked};
 use serde_json::{Map, Value};
 
-use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, context_value, members, shown};
+use crate::operations::encryption::Decryption;
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -18,7 +17,7 @@ pub struct DecryptRequest {
     pub ciphertext_blob: Vec<u8>,
     /// Non-secret pairs that bind the ciphertext.
     pub encryption_context: Context,
-    /// `SymmetricDefault` for every key there is now.
+    /// One of the key's.
     pub encryption_algorithm: EncryptionAlgorithm,
     /// Grant tokens; nothing grants yet, so they decide nothing.
     pub grant_tokens: Vec<String>,
@@ -69,27 +68,17 @@ impl Operation for DecryptRequest {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
         limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
-        let named = match &self.key_id {
-            Some(key_id) => Some(
-                decision
-                    .authorise_key::<Self>("kms:Decrypt", key_id, KeyForms::All)
-                    .await?,
-            ),
-            None => None,
+        let how = Decryption {
+            asked: Asked::Decrypt,
+            action: "kms:Decrypt",
+            key_id: self.key_id.as_deref(),
+            ciphertext: &self.ciphertext_blob,
+            algorithm: self.encryption_algorithm,
+            context: &self.encryption_context,
         };
-        let blob = Blob::parse(&self.ciphertext_blob).map_err(|_| ServiceError::InvalidCiphertext {
-            reason: "not a ciphertext of this service",
-        })?;
-        let material = MaterialId(*blob.material_id());
-        let key = match named {
-            Some(key) => key,
-            None => decision.authorise_material::<Self>("kms:Decrypt", &material).await?,
-        };
-        key.require_encryption("Decrypt")?;
-        key.require_state(Asked::Decrypt)?;
-        key.require_algorithm(self.encryption_algorithm)?;
-        let material = key.material_of(decision, &material).await?;
-        let plaintext = material.decrypt(&blob, &self.encryption_context)?;
+        let (key, blob) = how.find_key::<Self>(decision).await?;
+        how.check(&key)?;
+        let (plaintext, key_material_id) = how.decrypt(decision, &key, blob.as_ref()).await?;
         if self.dry_run {
             return Err(ServiceError::DryRun);
         }
@@ -97,7 +86,7 @@ impl Operation for DecryptRequest {
             key_arn: key.key.arn.clone(),
             plaintext,
             encryption_algorithm: self.encryption_algorithm,
-            key_material_id: material.id(),
+            key_material_id,
         })
     }
 }

@@ -54,7 +54,7 @@ impl Operation for EnableKeyRotationRequest {
             .authorise_key::<Self>("kms:EnableKeyRotation", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::EnableKeyRotation)?;
-        key.require_encryption("EnableKeyRotation")?;
+        key.require_symmetric()?;
         let unchanged = key
             .key
             .body

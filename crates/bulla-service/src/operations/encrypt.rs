@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, context_value, members, shown};
+use crate::operations::encryption::Encryption;
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -13,11 +14,11 @@ use crate::{Call, Service, ServiceError};
 pub struct EncryptRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
-    /// 1 to 4,096 bytes.
+    /// 1 to 4,096 bytes; under an RSA key at most what OAEP takes.
     pub plaintext: SecretBytes,
     /// Non-secret pairs that bind the ciphertext.
     pub encryption_context: Context,
-    /// `SymmetricDefault` for every key there is now.
+    /// One of the key's.
     pub encryption_algorithm: EncryptionAlgorithm,
     /// Grant tokens; nothing grants yet, so they decide nothing.
     pub grant_tokens: Vec<String>,
@@ -71,11 +72,13 @@ impl Operation for EncryptRequest {
         let key = decision
             .authorise_key::<Self>("kms:Encrypt", &self.key_id, KeyForms::All)
             .await?;
-        key.require_encryption("Encrypt")?;
-        key.require_state(Asked::Encrypt)?;
-        key.require_algorithm(self.encryption_algorithm)?;
-        let material = key.current_material(decision).await?;
-        let ciphertext_blob = material.encrypt(decision, &self.encryption_context, self.plaintext.expose_secret())?;
+        let how = Encryption {
+            asked: Asked::Encrypt,
+            algorithm: self.encryption_algorithm,
+            context: &self.encryption_context,
+        };
+        how.check(&key)?;
+        let (ciphertext_blob, key_material_id) = how.encrypt(decision, &key, &self.plaintext).await?;
         if self.dry_run {
             return Err(ServiceError::DryRun);
         }
@@ -83,7 +86,7 @@ impl Operation for EncryptRequest {
             key_arn: key.key.arn.clone(),
             ciphertext_blob,
             encryption_algorithm: self.encryption_algorithm,
-            key_material_id: material.id(),
+            key_material_id,
         })
     }
 }

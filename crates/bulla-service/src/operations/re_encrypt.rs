@@ -1,11 +1,11 @@
 use bulla_crypto::Context;
-use bulla_crypto::blob::Blob;
 use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId, Operation as Asked};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, context_value, members, shown};
+use crate::operations::encryption::{Decryption, Encryption};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -96,51 +96,36 @@ impl Operation for ReEncryptRequest {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
         limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
-        let named = match &self.source_key_id {
-            Some(key_id) => Some(
-                decision
-                    .authorise_key::<Self>("kms:ReEncryptFrom", key_id, KeyForms::All)
-                    .await?,
-            ),
-            None => None,
+        let from = Decryption {
+            asked: Asked::ReEncrypt,
+            action: "kms:ReEncryptFrom",
+            key_id: self.source_key_id.as_deref(),
+            ciphertext: &self.ciphertext_blob,
+            algorithm: self.source_encryption_algorithm,
+            context: &self.source_encryption_context,
         };
-        let blob = Blob::parse(&self.ciphertext_blob).map_err(|_| ServiceError::InvalidCiphertext {
-            reason: "not a ciphertext of this service",
-        })?;
-        let material = MaterialId(*blob.material_id());
-        let source = match named {
-            Some(key) => key,
-            None => {
-                decision
-                    .authorise_material::<Self>("kms:ReEncryptFrom", &material)
-                    .await?
-            }
+        let to = Encryption {
+            asked: Asked::ReEncrypt,
+            algorithm: self.destination_encryption_algorithm,
+            context: &self.destination_encryption_context,
         };
+        let (source, blob) = from.find_key::<Self>(decision).await?;
         let destination = decision
             .authorise_key::<Self>("kms:ReEncryptTo", &self.destination_key_id, KeyForms::All)
             .await?;
-        for (key, algorithm) in [
-            (&source, self.source_encryption_algorithm),
-            (&destination, self.destination_encryption_algorithm),
-        ] {
-            key.require_encryption("ReEncrypt")?;
-            key.require_state(Asked::ReEncrypt)?;
-            key.require_algorithm(algorithm)?;
-        }
-        let source_material = source.material_of(decision, &material).await?;
-        let plaintext = source_material.decrypt(&blob, &self.source_encryption_context)?;
-        let destination_material = destination.current_material(decision).await?;
-        let ciphertext_blob = destination_material.encrypt(
-            decision,
-            &self.destination_encryption_context,
-            plaintext.expose_secret(),
-        )?;
+        from.check(&source)?;
+        to.check(&destination)?;
+        let (plaintext, source_key_material_id) = from.decrypt(decision, &source, blob.as_ref()).await?;
+        let (ciphertext_blob, destination_key_material_id) = to.encrypt(decision, &destination, &plaintext).await?;
         if self.dry_run {
             return Err(ServiceError::DryRun);
         }
         decision.response = members([
-            ("sourceKeyMaterialId", source_material.id().to_string().into()),
-            ("destinationKeyMaterialId", destination_material.id().to_string().into()),
+            ("sourceKeyMaterialId", source_key_material_id.to_string().into()),
+            (
+                "destinationKeyMaterialId",
+                destination_key_material_id.to_string().into(),
+            ),
         ]);
         Ok(ReEncryptResponse {
             ciphertext_blob,
@@ -148,8 +133,8 @@ impl Operation for ReEncryptRequest {
             destination_key_arn: destination.key.arn.clone(),
             source_encryption_algorithm: self.source_encryption_algorithm,
             destination_encryption_algorithm: self.destination_encryption_algorithm,
-            source_key_material_id: source_material.id(),
-            destination_key_material_id: destination_material.id(),
+            source_key_material_id,
+            destination_key_material_id,
         })
     }
 }

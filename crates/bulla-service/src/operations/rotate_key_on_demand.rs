@@ -1,10 +1,10 @@
-use bulla_model::{KeyArn, Operation as Asked, RotationType};
+use bulla_model::{KeyArn, KeySpec, Operation as Asked, RotationType};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
 use crate::bodies::KeyBody;
 use crate::decision::{Decision, EventKind};
-use crate::key_material::put_new_symmetric;
+use crate::key_material::put_new_material;
 use crate::limits::{members, shown};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
@@ -55,7 +55,7 @@ impl Operation for RotateKeyOnDemandRequest {
             .authorise_key::<Self>("kms:RotateKeyOnDemand", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::RotateKeyOnDemand)?;
-        key.require_encryption("RotateKeyOnDemand")?;
+        key.require_symmetric()?;
         if key.key.body.on_demand_rotations >= ON_DEMAND_LIMIT {
             return Err(ServiceError::LimitExceeded(format!(
                 "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed \
@@ -63,12 +63,14 @@ impl Operation for RotateKeyOnDemandRequest {
                 key.key.arn
             )));
         }
-        let current = put_new_symmetric(
+        let current = put_new_material(
             decision,
             &key.key.row.id,
+            KeySpec::SymmetricDefault,
             key.key.body.versions + 1,
             Some(RotationType::OnDemand),
-        )?;
+        )
+        .await?;
         let body = KeyBody {
             current: Some(current),
             versions: key.key.body.versions + 1,

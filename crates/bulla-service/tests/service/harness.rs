@@ -220,6 +220,7 @@ pub(crate) fn create_key_request() -> CreateKeyRequest {
         tags: Vec::new(),
         policy: None,
         multi_region: false,
+        custom_key_store_id: None,
     }
 }
 

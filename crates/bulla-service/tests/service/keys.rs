@@ -52,14 +52,6 @@ async fn what_is_not_built_is_refused_and_not_stored() {
         refusal(h.service.create_key(&operator, with_policy).await).0,
         "UnsupportedOperationException"
     );
-    let multi_region = CreateKeyRequest {
-        multi_region: true,
-        ..create_key_request()
-    };
-    assert_eq!(
-        refusal(h.service.create_key(&operator, multi_region).await).0,
-        "UnsupportedOperationException"
-    );
     let signing = CreateKeyRequest {
         usage: bulla_model::KeyUsage::SignVerify,
         ..create_key_request()

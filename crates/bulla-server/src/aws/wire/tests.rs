@@ -15,10 +15,13 @@ fn every_error() -> Vec<ServiceError> {
         | E::InvalidState(_)
         | E::InvalidKeyUsage(_)
         | E::InvalidCiphertext { .. }
+        | E::InvalidSignature
+        | E::InvalidMac
         | E::IncorrectKey(_) => {}
         E::AlreadyExists(_) | E::InvalidAliasName(_) | E::LimitExceeded(_) | E::InvalidMarker | E::Tag(_) => {}
         E::CustomKeyStoreNotFound(_)
         | E::Unsupported(_)
+        | E::UnsupportedSpec(_)
         | E::DryRun
         | E::Throttled
         | E::Tampered { .. }
@@ -38,6 +41,8 @@ fn every_error() -> Vec<ServiceError> {
         E::InvalidState(text()),
         E::InvalidKeyUsage(text()),
         E::InvalidCiphertext { reason: "inside" },
+        E::InvalidSignature,
+        E::InvalidMac,
         E::IncorrectKey(text()),
         E::AlreadyExists(text()),
         E::InvalidAliasName(text()),
@@ -45,6 +50,7 @@ fn every_error() -> Vec<ServiceError> {
         E::InvalidMarker,
         E::Tag(text()),
         E::Unsupported(text()),
+        E::UnsupportedSpec(bulla_model::KeySpec::Hmac256),
         E::DryRun,
         E::Throttled,
         E::Tampered {

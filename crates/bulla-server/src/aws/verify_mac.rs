@@ -1,0 +1,57 @@
+use bulla_model::MacAlgorithm;
+use bulla_service::{Call, Service, VerifyMacRequest};
+use serde::{Deserialize, Serialize};
+
+use super::json::{Blob, Flag, List, Text, parse};
+use super::validation::{Checks, KEY_ID, MAC_ALGORITHMS, MAX_CIPHERTEXT, MAX_PLAINTEXT};
+use super::wire::{Failure, Reply};
+
+/// Answers `VerifyMac`.
+pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Result<Reply, Failure> {
+    let response = service.verify_mac(call, parse::<Input>(body)?.check()?).await?;
+    let output = Output {
+        key_id: response.key_arn.as_str(),
+        mac_valid: true,
+        mac_algorithm: response.mac_algorithm.as_str(),
+    };
+    Reply::json(&output, 0)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Input {
+    message: Option<Blob>,
+    key_id: Option<Text>,
+    mac_algorithm: Option<Text>,
+    mac: Option<Blob>,
+    grant_tokens: Option<List<Text>>,
+    dry_run: Option<Flag>,
+}
+
+impl Input {
+    fn check(self) -> Result<VerifyMacRequest, Failure> {
+        let mut checks = Checks::default();
+        let request = VerifyMacRequest {
+            message: checks.required_blob("message", self.message, MAX_PLAINTEXT),
+            key_id: checks.required_text("keyId", self.key_id, &KEY_ID),
+            mac_algorithm: checks.required_value(
+                "macAlgorithm",
+                self.mac_algorithm,
+                MAC_ALGORITHMS,
+                MacAlgorithm::HmacSha512,
+            ),
+            mac: checks.required_public_blob("mac", self.mac, MAX_CIPHERTEXT),
+            grant_tokens: checks.grant_tokens(self.grant_tokens),
+            dry_run: checks.flag(self.dry_run),
+        };
+        checks.finish(request)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output<'a> {
+    key_id: &'a str,
+    mac_valid: bool,
+    mac_algorithm: &'static str,
+}
