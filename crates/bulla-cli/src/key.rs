@@ -4,12 +4,15 @@ mod alias;
 mod create;
 mod delete;
 mod describe;
+mod grant;
 mod list;
 mod local;
+mod policy;
 mod public_key;
 mod replicate;
 mod rotate;
 mod service;
+mod tag;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -32,6 +35,15 @@ pub(crate) enum Key {
     /// Manages the aliases of keys
     #[command(subcommand)]
     Alias(alias::Alias),
+    /// Manages the tags of a key
+    #[command(subcommand)]
+    Tag(tag::Tag),
+    /// Manages the policy of a key: who may do what with it
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Manages the grants of a key: what single principals may do with it
+    #[command(subcommand)]
+    Grant(grant::Grant),
     /// Lets a key be used again
     Enable(Named),
     /// Refuses every use of a key
@@ -110,6 +122,9 @@ impl Key {
             Key::Replicate(replicate) => &replicate.common,
             Key::Delete(delete) => &delete.common,
             Key::Alias(alias) => alias.common(),
+            Key::Tag(tag) => tag.common(),
+            Key::Policy(policy) => policy.common(),
+            Key::Grant(grant) => grant.common(),
         }
     }
 
@@ -138,6 +153,9 @@ impl Key {
                 done.map(drop).map_err(|error| service::explain(error, place))
             }
             Key::Alias(alias) => alias.carry_out(client, place, format).await,
+            Key::Tag(tag) => tag.carry_out(client, place).await,
+            Key::Policy(policy) => policy.carry_out(client, place).await,
+            Key::Grant(grant) => grant.carry_out(client, place).await,
         }
     }
 

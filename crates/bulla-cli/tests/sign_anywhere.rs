@@ -343,3 +343,54 @@ fn keys_of_aws_are_made_described_rotated_and_replicated_and_contradictions_refu
     assert_eq!((refused.code, refused.stdout.len()), (Some(2), 0));
     assert!(refused.stderr.contains("gives no data keys"), "{}", refused.stderr);
 }
+
+#[test]
+fn tags_policies_and_grants_of_a_key_are_managed() {
+    let endpoint = from_test_script("BULLA_TEST_MOTO_URL");
+    let env = environment(&endpoint);
+    let dir = tempfile::tempdir().expect("a directory");
+    let key = |arguments: &[&str]| {
+        let common = ["--provider", "aws-kms", "--output", "json"];
+        run(&[&["key"], arguments, &common[..]].concat(), b"", &env)
+    };
+    let document = dir.path().join("policy.json");
+    let document = document.to_str().expect("UTF-8");
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"kms:*","Resource":"*"}]}"#;
+    fs::write(document, policy).expect("written");
+    let made = json(&key(&[
+        "create", "--tag", "team=a", "--tag", "stage=", "--policy", document,
+    ]));
+    let id = made["KeyId"].as_str().expect("an id");
+    assert_eq!(json(&key(&["policy", "get", id]))["Policy"], policy);
+    assert!(key(&["tag", "set", id, "team=b"]).succeeded());
+    assert!(key(&["tag", "remove", id, "stage"]).succeeded());
+    let tags = json(&key(&["tag", "list", id]));
+    assert_eq!(tags["Tags"], serde_json::json!([{ "TagKey": "team", "TagValue": "b" }]));
+
+    let changed = policy.replace("kms:*", "kms:Decrypt");
+    fs::write(document, &changed).expect("written");
+    assert!(key(&["policy", "put", id, "--document", document, "--allow-lockout"]).succeeded());
+    assert_eq!(json(&key(&["policy", "get", id]))["Policy"], *changed);
+
+    let grantee = "arn:aws:iam::123456789012:user/ann";
+    let grant = [
+        "grant",
+        "create",
+        id,
+        "--grantee",
+        grantee,
+        "--operation",
+        "Decrypt",
+        "--context-subset",
+        "tenant=a",
+    ];
+    let grant = json(&key(&grant));
+    let grant = grant["GrantId"].as_str().expect("an id");
+    let listed = json(&key(&["grant", "list", id]));
+    assert_eq!(
+        (&listed["Grants"][0]["GrantId"], &listed["Grants"][0]["Operations"][0]),
+        (&grant.into(), &"Decrypt".into())
+    );
+    assert!(key(&["grant", "revoke", id, grant]).succeeded());
+    assert_eq!(json(&key(&["grant", "list", id]))["Grants"], serde_json::json!([]));
+}

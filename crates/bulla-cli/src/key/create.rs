@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::service::Service;
-use super::{Common, alias, describe, local};
+use super::{Common, alias, describe, local, policy, tag};
 use crate::failure::Explained;
 use crate::output::{self, Format};
 
@@ -39,6 +39,12 @@ pub(crate) struct Create {
     /// Keeps its material in this custom key store
     #[arg(long, value_name = "ID")]
     custom_key_store: Option<String>,
+    /// Its key policy, as JSON; - is stdin; default: AWS's own, which leaves it to IAM
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A tag of it; may be given several times
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag::pair)]
+    tags: Vec<(String, String)>,
     /// With --provider local: the file to make
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -51,7 +57,7 @@ impl Create {
         if self.file.is_some() {
             return Err(Explained::misuse("--file goes with --provider local").into());
         }
-        let created = service.provider.create(&self.new_key()).await;
+        let created = service.provider.create(&self.new_key()?).await;
         let created = created.map_err(|error| service.explain(error))?;
         if !created.made {
             output::say("the alias names such a key already");
@@ -80,10 +86,14 @@ impl Create {
     }
 
     pub(super) fn locally(&self) -> Result<(), anyhow::Error> {
-        let only_in_kms =
-            self.multi_region || self.custom_key_store.is_some() || self.alias.is_some() || self.if_missing;
+        let only_in_kms = self.policy.is_some()
+            || !self.tags.is_empty()
+            || self.multi_region
+            || self.custom_key_store.is_some()
+            || self.alias.is_some()
+            || self.if_missing;
         if only_in_kms || !self.replica_regions.is_empty() {
-            return Err(Explained::misuse("a key in a file has no alias, no replicas and no store").into());
+            return Err(Explained::misuse("a key in a file has no alias, policy, tags, replicas or store").into());
         }
         let file = self.file.as_deref().ok_or_else(|| {
             Explained::misuse("no file is named").hint("name the file to make with --file, as in --file signing.key")
@@ -93,8 +103,8 @@ impl Create {
         local::create(file, self.spec, self.common.output)
     }
 
-    fn new_key(&self) -> NewKey {
-        NewKey {
+    fn new_key(&self) -> Result<NewKey, anyhow::Error> {
+        Ok(NewKey {
             spec: self.spec,
             usage: self.usage,
             description: self.description.clone(),
@@ -103,7 +113,8 @@ impl Create {
             multi_region: self.multi_region,
             replica_regions: self.replica_regions.clone(),
             custom_key_store: self.custom_key_store.clone(),
-            ..NewKey::default()
-        }
+            policy: self.policy.as_deref().map(policy::read_policy).transpose()?,
+            tags: self.tags.clone(),
+        })
     }
 }

@@ -309,9 +309,8 @@ pub(super) async fn signing_keys(fixture: &impl Fixture) -> Result<Vec<(String, 
             keys.push((key, *spec));
         }
     }
-    let signs = fixture.provider().capabilities().signing.is_some();
     ensure(
-        !signs || !keys.is_empty(),
+        !fixture.signs() || !keys.is_empty(),
         "a provider that signs needs a key that does",
     )?;
     Ok(keys)
