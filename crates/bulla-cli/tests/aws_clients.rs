@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use bulla_testkit::BullaProcess;
-use support::{BULLA, client_script, in_venv, init};
+use support::{BULLA, client_script, from_test_script, in_venv, init};
 
 #[test]
 fn boto3_drives_every_operation_of_a_dev_server() {
@@ -56,6 +56,39 @@ fn what_was_sealed_before_two_rotations_and_a_restart_opens_with_empty_caches() 
         );
         server.stop().expect("it stops by itself");
     }
+}
+
+#[test]
+fn the_aws_encryption_sdk_seals_and_opens_with_every_suite_keyrings_and_its_cache() {
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    client_script("encryption_sdk.py", &[server.endpoint()]);
+    server.stop().expect("it stops by itself");
+}
+
+#[test]
+fn the_aws_sdk_for_javascript_drives_a_production_server() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let credentials = init(&dir.path().join("data"), &[]);
+    let server = BullaProcess::production(BULLA, dir.path().join("data")).expect("it starts");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/js/operations.mjs");
+    let output = Command::new("node")
+        .arg("--no-deprecation")
+        .arg(&script)
+        .args([
+            server.endpoint(),
+            &credentials.access_key_id,
+            &credentials.secret_access_key,
+        ])
+        .env("BULLA_TEST_NODE_MODULES", from_test_script("BULLA_TEST_NODE_MODULES"))
+        .output()
+        .expect("node runs");
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    server.stop().expect("it stops by itself");
 }
 
 /// The first screen of the README is a promise: its commands run here as they stand, against the port that they name or another.

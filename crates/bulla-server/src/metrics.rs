@@ -65,10 +65,19 @@ pub(crate) struct Metrics {
     pub(crate) failed_handshakes: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Row {
     outcomes: [AtomicU64; OUTCOMES.len()],
     micros: Histogram,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self {
+            outcomes: [const { AtomicU64::new(0) }; OUTCOMES.len()],
+            micros: Histogram::default(),
+        }
+    }
 }
 
 impl Metrics {
