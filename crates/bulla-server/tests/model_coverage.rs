@@ -7,6 +7,8 @@
 
 #[path = "model/botocore.rs"]
 mod botocore;
+#[path = "model/compatibility.rs"]
+mod compatibility;
 #[path = "api/harness.rs"]
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod harness;

@@ -125,7 +125,6 @@ refused("NotFoundException", "Invalid keyId 'nonsense'", kms.describe_key, KeyId
 refused("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096",
         kms.encrypt, KeyId=key, Plaintext=b"x" * 4097)
 refused("ValidationException", ANY, kms.generate_random, NumberOfBytes=1025)
-refused("UnsupportedOperationException", ANY, kms.sign, KeyId=key, Message=b"x", SigningAlgorithm="ECDSA_SHA_256")
 refused("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.", kms.encrypt, KeyId=key, Plaintext=b"x", DryRun=True)
 kms.delete_alias(AliasName="alias/app")
 refused("NotFoundException", ANY, kms.describe_key, KeyId="alias/app")

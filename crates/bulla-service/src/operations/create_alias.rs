@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bulla_model::{AliasArn, AliasName, AliasNameError, Operation as Asked};
 use bulla_store::{RowFilter, Table};
 use serde_json::{Map, Value};
@@ -5,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::authorised::KeyForms;
 use crate::bodies::{AliasBody, VERSION};
 use crate::decision::{Decision, EventKind};
-use crate::entry::KeyEntry;
+use crate::entry::{AliasEntry, KeyEntry};
 use crate::limits::{members, shown};
 use crate::row_ids::{RowKey, alias_row, aliases_set};
 use crate::runner::{KMS, Operation};
@@ -54,7 +56,7 @@ impl Operation for CreateAliasRequest {
             .authorise_key::<Self>("kms:CreateAlias", &self.target_key_id, KeyForms::KeysOnly)
             .await?;
         let row = alias_row(decision.account(), decision.region(), &name);
-        if decision.alias(&row).await?.is_some() {
+        if living_alias(decision, &row).await?.is_some() {
             return Err(ServiceError::AlreadyExists(format!(
                 "An alias with the name {arn} already exists"
             )));
@@ -71,6 +73,19 @@ impl Operation for CreateAliasRequest {
         decision.concerns(arn.as_str().into());
         Ok(())
     }
+}
+
+/// Reads an alias, unless its key is past its deletion date: it is gone with the key, swept or not.
+pub(crate) async fn living_alias(
+    decision: &mut Decision<'_>,
+    row: &str,
+) -> Result<Option<Arc<AliasEntry>>, ServiceError> {
+    let Some(alias) = decision.alias(row).await? else {
+        return Ok(None);
+    };
+    let key = decision.key(&alias.key_row).await?;
+    let lives = key.is_some_and(|key| !key.is_gone(decision.now));
+    Ok(lives.then_some(alias))
 }
 
 /// Reads the name of an alias that a caller may make, change or delete.

@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 use crate::decision::{Decision, EventKind};
 use crate::limits::{members, shown};
-use crate::operations::create_alias::alias_name;
+use crate::operations::create_alias::{alias_name, living_alias};
 use crate::row_ids::alias_row;
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
@@ -43,8 +43,7 @@ impl Operation for DeleteAliasRequest {
         let arn = AliasArn::new(decision.region(), decision.account(), &name);
         decision.authorise("kms:DeleteAlias", arn.as_str())?;
         let row = alias_row(decision.account(), decision.region(), &name);
-        let alias = decision
-            .alias(&row)
+        let alias = living_alias(decision, &row)
             .await?
             .ok_or_else(|| ServiceError::NotFound(format!("Alias {arn} is not found.")))?;
         decision.delete(&alias.row);

@@ -6,7 +6,7 @@ use crate::authorised::KeyForms;
 use crate::bodies::AliasBody;
 use crate::decision::{Decision, EventKind};
 use crate::limits::{members, shown};
-use crate::operations::create_alias::{alias_name, require_room_for_alias};
+use crate::operations::create_alias::{alias_name, living_alias, require_room_for_alias};
 use crate::row_ids::alias_row;
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
@@ -51,8 +51,7 @@ impl Operation for UpdateAliasRequest {
         let arn = AliasArn::new(decision.region(), decision.account(), &name);
         decision.authorise("kms:UpdateAlias", arn.as_str())?;
         let row = alias_row(decision.account(), decision.region(), &name);
-        let alias = decision
-            .alias(&row)
+        let alias = living_alias(decision, &row)
             .await?
             .ok_or_else(|| ServiceError::NotFound(format!("Alias {arn} is not found.")))?;
         let key = decision
