@@ -30,6 +30,9 @@ struct Bulla {
     sealed: Vec<Vec<u8>>,
 }
 
+/// What a step answers beside its code is of no interest.
+fn done<T>(_: T) {}
+
 fn alias(number: u8) -> String {
     format!("alias/a{number}")
 }
@@ -44,12 +47,12 @@ impl Bulla {
         let (service, call) = (self.harness.service.clone(), self.harness.operator());
         match *step {
             Step::Create => self.keys.push(self.harness.key().await.key_id.to_string()),
-            Step::Enable(key) => drop(
+            Step::Enable(key) => done(
                 service
                     .enable_key(&call, EnableKeyRequest { key_id: self.id(key) })
                     .await?,
             ),
-            Step::Disable(key) => drop(
+            Step::Disable(key) => done(
                 service
                     .disable_key(&call, DisableKeyRequest { key_id: self.id(key) })
                     .await?,
@@ -59,17 +62,17 @@ impl Bulla {
                     key_id: self.id(key),
                     pending_window_in_days: Some(days),
                 };
-                drop(service.schedule_key_deletion(&call, request).await?);
+                done(service.schedule_key_deletion(&call, request).await?);
             }
             Step::CancelDeletion(key) => {
-                drop(
+                done(
                     service
                         .cancel_key_deletion(&call, CancelKeyDeletionRequest { key_id: self.id(key) })
                         .await?,
                 );
             }
             Step::RotateOnDemand(key) => {
-                drop(
+                done(
                     service
                         .rotate_key_on_demand(&call, RotateKeyOnDemandRequest { key_id: self.id(key) })
                         .await?,
@@ -80,10 +83,10 @@ impl Bulla {
                     key_id: self.id(key),
                     rotation_period_in_days: Some(period),
                 };
-                drop(service.enable_key_rotation(&call, request).await?);
+                done(service.enable_key_rotation(&call, request).await?);
             }
             Step::DisableRotation(key) => {
-                drop(
+                done(
                     service
                         .disable_key_rotation(&call, DisableKeyRotationRequest { key_id: self.id(key) })
                         .await?,
@@ -105,24 +108,24 @@ impl Bulla {
                     key_id: self.id(key),
                     description: text.to_string(),
                 };
-                drop(service.update_key_description(&call, request).await?);
+                done(service.update_key_description(&call, request).await?);
             }
             Step::CreateAlias(number, key) => {
                 let request = CreateAliasRequest {
                     alias_name: alias(number),
                     target_key_id: self.id(key),
                 };
-                drop(service.create_alias(&call, request).await?);
+                done(service.create_alias(&call, request).await?);
             }
             Step::UpdateAlias(number, key) => {
                 let request = UpdateAliasRequest {
                     alias_name: alias(number),
                     target_key_id: self.id(key),
                 };
-                drop(service.update_alias(&call, request).await?);
+                done(service.update_alias(&call, request).await?);
             }
             Step::DeleteAlias(number) => {
-                drop(
+                done(
                     service
                         .delete_alias(
                             &call,
@@ -137,7 +140,7 @@ impl Bulla {
             Step::Encrypt(key) => self.encrypt(&call, &self.id(key)).await?,
             Step::GenerateDataKey(key) => {
                 // Kept as a ciphertext like the others: the model knows only which key opens it.
-                drop(
+                done(
                     service
                         .generate_data_key(&call, data_key_request(&self.id(key)))
                         .await?,
