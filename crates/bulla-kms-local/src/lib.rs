@@ -5,6 +5,8 @@
 
 mod config;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key_file;
 mod provider;
 mod root_key_file;

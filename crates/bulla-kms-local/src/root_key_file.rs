@@ -178,6 +178,14 @@ fn parse(bytes: &[u8]) -> Result<(RootKeyId, DataKey), LocalErrorKind> {
     Ok((id, key))
 }
 
+/// Reads a file's bytes and writes them again; for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn written_again(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let (id, key) = parse(bytes).ok()?;
+    let path = PathBuf::new();
+    Some(RootKeyFile { path, id, key }.line())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -189,6 +189,14 @@ fn parse(bytes: &[u8]) -> Result<(SigningKeyId, KeySpec, PrivateKey), LocalError
     Ok((id, spec, key))
 }
 
+/// Reads a file's bytes and writes them again; for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn written_again(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let (id, spec, key) = parse(bytes).ok()?;
+    let path = PathBuf::new();
+    Some(SigningKeyFile { path, id, spec, key }.line())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

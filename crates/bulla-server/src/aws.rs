@@ -2,6 +2,8 @@
 //!
 //! One file per operation reads that operation's members and renders its answer; everything else is here, once.
 
+#[cfg(any(test, fuzzing))]
+mod any_body;
 mod authenticate;
 mod cancel_key_deletion;
 mod connect_custom_key_store;
@@ -70,6 +72,8 @@ use crate::body::{BodyError, read_body};
 use crate::edge::Edge;
 use crate::sigv4::SignedParts;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::any_body::read_any_body;
 pub(crate) use self::operation::Operation;
 pub use self::operation::{ROUTES, Route};
 pub use self::validation::{CHOICES, Choices, RULES, Rule};

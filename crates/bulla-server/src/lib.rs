@@ -15,6 +15,8 @@ mod config;
 mod connection;
 mod dev;
 mod edge;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod metrics;
 mod network;
 mod pace;

@@ -6,6 +6,7 @@
 mod clock;
 mod command;
 mod faulty_provider;
+mod fuzz;
 pub mod load;
 pub mod memory;
 mod process;
@@ -15,6 +16,7 @@ mod sign;
 pub use clock::TestClock;
 pub use command::{BullaCommand, Finished};
 pub use faulty_provider::{Calls, FaultyProvider};
+pub use fuzz::replay_corpus;
 pub use process::{BullaProcess, ProcessError, built_binary};
 pub use random::SeededRandom;
 pub use sign::Signer;

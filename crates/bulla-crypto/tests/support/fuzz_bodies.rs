@@ -2,9 +2,10 @@
 //!
 //! A parser never panics, and accepts only what would be written again the same.
 
-use bulla_crypto::Context;
 use bulla_crypto::blob::Blob;
+use bulla_crypto::keys::{KeySpec, Message, PrivateKey, PublicKey};
 use bulla_crypto::record::{self, Record};
+use bulla_crypto::{Context, SecretBytes};
 
 /// Canonical contexts: what parses is what its pairs encode to.
 pub fn context(data: &[u8]) {
@@ -76,6 +77,44 @@ pub fn blob(data: &[u8]) {
         ]
         .concat();
         assert_eq!(again, data);
+    }
+}
+
+/// Public keys: what parses keeps its bytes, and judges any signature without an error.
+pub fn public_key(data: &[u8]) {
+    if let Ok(key) = PublicKey::from_spki_der(data) {
+        assert_eq!(key.spki_der(), data);
+        for algorithm in key.spec().signing_algorithms() {
+            let message = match algorithm.digest(b"a message") {
+                Some(digest) => key.verify(*algorithm, Message::Digest(&digest), data),
+                None => key.verify(*algorithm, Message::Raw(b"a message"), data),
+            };
+            assert!(!message.expect("the key has the algorithm").is_valid());
+        }
+    }
+}
+
+/// Imported private keys, the first byte saying of which spec: what is taken has one stored form, which makes the same key again.
+pub fn key_import(data: &[u8]) {
+    let Some((which, bytes)) = data.split_first() else {
+        return;
+    };
+    let Some(&spec) = KeySpec::ALL.get(usize::from(*which)) else {
+        return;
+    };
+    if let Ok(key) = PrivateKey::from_imported(spec, &SecretBytes::from_vec(bytes.to_vec())) {
+        let stored = key.stored_bytes().expose_secret();
+        let again = PrivateKey::from_stored_bytes(spec, stored).expect("the stored form is read");
+        assert_eq!(again.stored_bytes().expose_secret(), stored);
+        assert_eq!(again.public_key_der(), key.public_key_der());
+        if let Some(written) = key.pkcs8_der() {
+            let again = PrivateKey::from_imported(spec, &written).expect("what is written is read");
+            assert_eq!(again.stored_bytes().expose_secret(), stored);
+            assert_eq!(
+                again.pkcs8_der().expect("still a pair").expose_secret(),
+                written.expose_secret()
+            );
+        }
     }
 }
 

@@ -1,0 +1,6 @@
+#![no_main]
+
+#[path = "../../crates/bulla-kms/tests/support/fuzz_bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::key_uri(data));
