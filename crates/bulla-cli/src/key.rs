@@ -31,7 +31,8 @@ pub(crate) enum Key {
     /// Describes one key: where it is, how old, whether it is time to rotate it
     Describe(describe::Describe),
     /// Prints the public half of a key
-    PublicKey(Named),
+    #[command(name = "public-key")]
+    Public(Named),
     /// Manages the aliases of keys
     #[command(subcommand)]
     Alias(alias::Alias),
@@ -115,9 +116,7 @@ impl Key {
             Key::Create(create) => &create.common,
             Key::List(common) => common,
             Key::Describe(describe) => &describe.common,
-            Key::PublicKey(named) | Key::Enable(named) | Key::Disable(named) | Key::CancelDeletion(named) => {
-                &named.common
-            }
+            Key::Public(named) | Key::Enable(named) | Key::Disable(named) | Key::CancelDeletion(named) => &named.common,
             Key::Rotate(rotate) => &rotate.common,
             Key::Replicate(replicate) => &replicate.common,
             Key::Delete(delete) => &delete.common,
@@ -134,7 +133,7 @@ impl Key {
             Key::Create(create) => create.carry_out(service).await,
             Key::List(_) => list::list(client, place, format).await,
             Key::Describe(describe) => describe.carry_out(service).await,
-            Key::PublicKey(named) => public_key::carry_out(&service.provider, &named.key, format)
+            Key::Public(named) => public_key::carry_out(&service.provider, &named.key, format)
                 .await
                 .map_err(|error| service.explain(error))?,
             Key::Enable(named) => {
@@ -162,7 +161,7 @@ impl Key {
     fn run_locally(&self) -> Result<(), anyhow::Error> {
         match self {
             Key::Create(create) => create.locally(),
-            Key::PublicKey(named) => local::print_public_key(&named.key, named.common.output),
+            Key::Public(named) => local::print_public_key(&named.key, named.common.output),
             _ => Err(
                 Explained::misuse("a key in a file is a file: list, copy and delete it as one")
                     .hint("--provider local goes with key create and key public-key")

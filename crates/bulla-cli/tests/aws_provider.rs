@@ -3,10 +3,24 @@
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
+use bulla_kms::KeySpec;
 use bulla_kms_aws::conformance::AwsFixture;
 use bulla_kms_aws::{AwsConfig, AwsRegion, StaticCredentials};
 use bulla_testkit::BullaProcess;
 use support::{BULLA, init};
+
+/// Every spec that signs; RSA keys of the longer kinds take their time, and differ in nothing.
+const SIGNING: &[KeySpec] = &[
+    KeySpec::Rsa2048,
+    KeySpec::EccNistP256,
+    KeySpec::EccNistP384,
+    KeySpec::EccNistP521,
+    KeySpec::EccNistEdwards25519,
+    KeySpec::EccSecgP256k1,
+    KeySpec::MlDsa44,
+    KeySpec::MlDsa65,
+    KeySpec::MlDsa87,
+];
 
 /// A production service of its own for each clause; it ends with the test program.
 async fn bulla() -> AwsFixture {
@@ -24,7 +38,7 @@ async fn bulla() -> AwsFixture {
         )),
         ..AwsConfig::default()
     };
-    let fixture = AwsFixture::at(&config, &[]).await;
+    let fixture = AwsFixture::at(&config, &[]).await.signing(SIGNING);
     END.with(|end| {
         end.borrow_mut().push(Running {
             _server: server,

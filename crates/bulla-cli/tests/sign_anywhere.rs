@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use bulla_testkit::{BullaCommand, Finished};
+use bulla_testkit::{BullaCommand, BullaProcess, Finished};
 use serde_json::Value;
 use support::{BULLA, from_test_script, in_venv};
 
@@ -211,6 +211,57 @@ fn a_signature_by_a_key_of_moto_verifies_in_another_process() {
         assert_eq!(made["Arn"], again["Arn"]);
         signs_and_verifies(dir.path(), &format!("aws-kms:///alias/{alias}"), &env);
     }
+}
+
+#[test]
+fn a_signature_by_a_key_of_bulla_verifies_in_another_process() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let credentials = support::init(&data, &[]);
+    let server = BullaProcess::production(BULLA, &data).expect("it starts");
+    let env = [
+        ("AWS_ENDPOINT_URL", server.endpoint()),
+        ("BULLA_ENDPOINT", server.endpoint()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.as_str()),
+    ];
+    for spec in ["ECC_NIST_P256", "ECC_NIST_EDWARDS25519", "RSA_2048", "ML_DSA_65"] {
+        let alias = format!("sign-{spec}");
+        let create = [
+            "key",
+            "create",
+            "--alias",
+            &alias,
+            "--spec",
+            spec,
+            "--usage",
+            "SIGN_VERIFY",
+            "--if-missing",
+        ];
+        let create = [&create[..], &["--output", "json"]].concat();
+        let made = json(&run(&create, b"", &env));
+        let again = json(&run(&create, b"", &env));
+        assert_eq!(
+            (&made["Created"], &again["Created"]),
+            (&Value::Bool(true), &Value::Bool(false))
+        );
+        assert_eq!((&made["KeySpec"], &made["Arn"]), (&spec.into(), &again["Arn"]));
+        signs_and_verifies(dir.path(), &format!("aws-kms:///alias/{alias}"), &env);
+        let refused = run(&["key", "rotate", made["Arn"].as_str().expect("an ARN")], b"", &env);
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.stderr.contains("one material for ever"), "{}", refused.stderr);
+    }
+    let tagged = json(&run(
+        &["key", "create", "--tag", "team=a", "--output", "json"],
+        b"",
+        &env,
+    ));
+    let id = tagged["KeyId"].as_str().expect("an id");
+    assert!(run(&["key", "tag", "set", id, "stage=test"], b"", &env).succeeded());
+    let tags = json(&run(&["key", "tag", "list", id, "--output", "json"], b"", &env));
+    assert_eq!(tags["Tags"].as_array().map(Vec::len), Some(2), "{tags}");
+    server.stop().expect("it stops by itself");
 }
 
 #[test]

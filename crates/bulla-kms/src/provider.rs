@@ -22,7 +22,7 @@ use crate::{
 ///   remote service.
 /// - **Idempotence.** `wrap`, `unwrap`, `describe`, `sign`, `verify` and `public_key` may be repeated freely; a repeated
 ///   `generate_data_key` makes another key, a repeated `rotate` another material.
-/// - **Usage.** A key is for one thing. One that signs wraps nothing, and the reverse: `Invalid`.
+/// - **Usage.** A key is for one thing. One that signs wraps nothing, and the reverse: `Invalid` (or `WrongContext`, to unwrap).
 /// - **What a provider can't do** it answers with [`Unsupported`](crate::KmsErrorKind::Unsupported), and says so in its
 ///   [`Capabilities`]; a provider that does not sign need not write the methods for it.
 /// - **Time.** A remote provider bounds each attempt itself and answers [`Unavailable`](crate::KmsErrorKind::Unavailable) at the end.

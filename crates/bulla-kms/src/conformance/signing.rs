@@ -1,6 +1,6 @@
 use super::round_trips::random_data_key;
 use super::{Broken, Fixture, context, ensure, refused};
-use crate::KmsErrorKind::{Invalid, KeyDisabled, NotFound, Unsupported};
+use crate::KmsErrorKind::{Invalid, KeyDisabled, NotFound, Unsupported, WrongContext};
 use crate::known_key::KnownKey;
 use crate::{KeySpec, KeyState, KeyUsage, SigningAlgorithm, SigningInput, Verification};
 
@@ -217,7 +217,7 @@ pub async fn sign_refuses_forms_and_lengths_that_are_not_the_algorithms(fixture:
     Ok(())
 }
 
-/// A key that signs wraps nothing, and one that wraps signs nothing.
+/// A key that signs wraps nothing, and one that wraps signs nothing; to unwrap under the former is to name the wrong key.
 pub async fn a_key_is_for_one_thing(fixture: &impl Fixture) -> Result<(), Broken> {
     let provider = fixture.provider();
     let context = context(&[("tenant", "a")])?;
@@ -234,7 +234,11 @@ pub async fn a_key_is_for_one_thing(fixture: &impl Fixture) -> Result<(), Broken
             &[Invalid],
             &what,
         )?;
-        refused(provider.unwrap(&key, &wrapped, &context).await, &[Invalid], &what)?;
+        refused(
+            provider.unwrap(&key, &wrapped, &context).await,
+            &[Invalid, WrongContext],
+            &what,
+        )?;
         let algorithm = spec.signing_algorithms()[0];
         let input = match algorithm.digest_bytes() {
             Some(bytes) => SigningInput::Digest(&[0; 64][..bytes]),

@@ -1,5 +1,4 @@
 //! `Signer` over keys in memory behind a provider that counts and fails as it is told.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod batches;
 mod emulators;
