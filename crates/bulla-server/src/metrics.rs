@@ -201,7 +201,7 @@ impl Metrics {
         ] {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
         }
-        for (name, help, histogram, scale) in [
+        for (name, help, histogram, per_unit) in [
             (
                 "bulla_audit_batch_size",
                 "Requests in one group commit.",
@@ -212,11 +212,11 @@ impl Metrics {
                 "bulla_audit_commit_seconds",
                 "Seconds from begin to durable.",
                 &service.commit_micros,
-                1e-6,
+                MICROS_PER_SECOND,
             ),
         ] {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
-            render_histogram(&mut text, name, "", histogram, scale);
+            render_histogram(&mut text, name, "", histogram, per_unit);
         }
         text
     }
@@ -249,24 +249,28 @@ impl Metrics {
                     "bulla_operation_seconds",
                     &format!("operation=\"{name}\","),
                     &row.micros,
-                    1e-6,
+                    MICROS_PER_SECOND,
                 );
             }
         }
     }
 }
 
+/// What a histogram counts is divided, not multiplied by a fraction: a quotient of whole numbers is the nearest to what is meant, and is
+/// written with its few digits.
+const MICROS_PER_SECOND: f64 = 1e6;
+
 /// Bucket `i` holds whole numbers below `2^i`, so its upper bound is `2^i - 1`.
-fn render_histogram(text: &mut String, name: &str, labels: &str, histogram: &Histogram, scale: f64) {
+fn render_histogram(text: &mut String, name: &str, labels: &str, histogram: &Histogram, per_unit: f64) {
     let mut total = 0;
     for (power, bucket) in histogram.buckets.iter().enumerate() {
         total += bucket.load(Ordering::Relaxed);
         if power + 1 < histogram.buckets.len() {
-            let bound = ((1_u64 << power) - 1) as f64 * scale;
+            let bound = ((1_u64 << power) - 1) as f64 / per_unit;
             let _ = writeln!(text, "{name}_bucket{{{labels}le=\"{bound}\"}} {total}");
         }
     }
-    let sum = histogram.sum.load(Ordering::Relaxed) as f64 * scale;
+    let sum = histogram.sum.load(Ordering::Relaxed) as f64 / per_unit;
     let labels_alone = if labels.is_empty() {
         String::new()
     } else {
@@ -282,6 +286,47 @@ fn render_histogram(text: &mut String, name: &str, labels: &str, histogram: &His
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Prometheus's text format, as far as it is used here: each series is announced, each histogram's bounds grow and their counts do
+    /// not fall, each number is written with as few digits as it has.
+    #[test]
+    fn the_page_is_in_prometheuss_form_and_every_number_has_its_few_digits() {
+        let (metrics, service) = (Metrics::new(), bulla_service::Metrics::default());
+        for micros in [0, 3, 16_383, 700_001, 40_000_000] {
+            metrics.count(
+                Operation::of_target("TrentService.Sign"),
+                "ok",
+                Duration::from_micros(micros),
+            );
+            service.commit_micros.record(micros);
+            service.batch_size.record(micros / 1000);
+        }
+        let text = metrics.render(&service, 0);
+        let mut announced = "";
+        let (mut bound, mut count) = (f64::NEG_INFINITY, 0);
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# TYPE ") {
+                announced = rest.split(' ').next().unwrap();
+                continue;
+            } else if line.starts_with('#') {
+                continue;
+            }
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            assert!(series.starts_with(announced), "{line} after {announced}");
+            assert!(value.len() <= 12, "{line}");
+            let Some((_, rest)) = series.split_once("le=\"") else {
+                (bound, count) = (f64::NEG_INFINITY, 0);
+                continue;
+            };
+            let text = rest.trim_end_matches(['"', '}']);
+            assert!(text.len() <= 12, "{line}");
+            let (next, total) = (text.replace("+Inf", "inf").parse().unwrap(), value.parse().unwrap());
+            assert!(next > bound && total >= count, "{line}");
+            (bound, count) = (next, total);
+        }
+        assert!(text.contains("le=\"0.016383\""), "{text}");
+        assert!(text.contains("bulla_audit_commit_seconds_sum 40.716387"));
+    }
 
     #[test]
     fn what_is_counted_is_rendered() {

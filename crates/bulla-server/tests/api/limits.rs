@@ -80,7 +80,7 @@ async fn after_a_body_whose_end_two_headers_tell_nothing_more_is_read() {
 async fn who_never_reads_his_answers_is_cut_off() {
     let server = Harness::with(|config| {
         config.auth = bulla_server::AuthMode::Dev;
-        config.limits.idle = Duration::from_millis(300);
+        config.limits.idle = Duration::from_millis(150);
     })
     .await;
     let mut stream = server.connect().await;
@@ -94,7 +94,7 @@ async fn who_never_reads_his_answers_is_cut_off() {
 
 #[tokio::test]
 async fn headers_that_trickle_end_the_connection() {
-    let server = Harness::with(|config| config.limits.header_read = Duration::from_millis(200)).await;
+    let server = Harness::with(|config| config.limits.header_read = Duration::from_millis(100)).await;
     let mut stream = server.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nHost: x\r\n").await.unwrap();
     let (mut reader, mut writer) = stream.split();
@@ -122,8 +122,8 @@ async fn a_connection_that_says_nothing_ends() {
 #[tokio::test]
 async fn an_idle_connection_outlives_the_time_for_headers_and_ends_after_its_own() {
     let server = Harness::with(|config| {
-        config.limits.header_read = Duration::from_millis(100);
-        config.limits.idle = Duration::from_millis(700);
+        config.limits.header_read = Duration::from_millis(20);
+        config.limits.idle = Duration::from_millis(400);
     })
     .await;
     let mut stream = server.connect().await;
@@ -131,7 +131,7 @@ async fn an_idle_connection_outlives_the_time_for_headers_and_ends_after_its_own
     for _ in 0..2 {
         stream.write_all(&request).await.unwrap();
         assert_eq!(Answer::read(&mut stream).await.unwrap().status, 200);
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     assert_eq!(until_closed(&mut stream).await, "");
 }
@@ -152,7 +152,7 @@ async fn a_body_that_does_not_come_is_answered() {
 async fn bodies_together_take_no_more_memory_than_they_may() {
     let server = Harness::with(|config| {
         config.limits.body_memory_bytes = MIB;
-        config.limits.body_read = Duration::from_millis(1500);
+        config.limits.body_read = Duration::from_millis(800);
     })
     .await;
     let large = json!({"Unknown": "x".repeat(900 * 1024)}).to_string();
@@ -171,7 +171,7 @@ async fn bodies_together_take_no_more_memory_than_they_may() {
         waiting.write_all(&request).await.unwrap();
         Answer::read(&mut waiting).await.unwrap()
     };
-    let early = tokio::time::timeout(Duration::from_millis(300), sent).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), sent).await;
     assert!(early.is_err(), "a second large body was read beside the first");
     let small = json!({"Unknown": "x".repeat(8 * 1024)}).to_string();
     assert_eq!(
@@ -244,7 +244,7 @@ async fn a_connection_too_many_waits_for_its_turn() {
     assert_eq!(Answer::read(&mut first).await.unwrap().status, 200);
     let mut second = server.connect().await;
     second.write_all(request.as_bytes()).await.unwrap();
-    let early = tokio::time::timeout(Duration::from_millis(200), Answer::read(&mut second)).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), Answer::read(&mut second)).await;
     assert!(early.is_err(), "the second connection was served beside the first");
     drop(first);
     assert_eq!(Answer::read(&mut second).await.unwrap().status, 200);
