@@ -260,11 +260,11 @@ pub(crate) static LEGACY: &[Legacy] = &[
     replaced("OIDC_TOKEN", "a file named by AWS_WEB_IDENTITY_TOKEN_FILE"),
     replaced(
         "KMS_ENABLE_CLOUDHSM",
-        "a KMS key in a CloudHSM key store, named by its ARN in BULLA_ROOT__KEY",
+        "bulla key create --provider aws-kms --custom-key-store ID, or the ARN of such a key in BULLA_ROOT__KEY",
     ),
     replaced(
         "KMS_ENABLE_MULTI_REGION",
-        "a multi-Region key (mrk-…) in BULLA_ROOT__KEY",
+        "bulla key create --provider aws-kms --multi-region, or a multi-Region key (mrk-…) in BULLA_ROOT__KEY",
     ),
     replaced("KMS_GRACE_DAYS", "bulla key delete --pending-window-days 7..30"),
     replaced(
