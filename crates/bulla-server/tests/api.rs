@@ -16,12 +16,16 @@ mod dev_mode;
 mod dev_tools;
 #[path = "api/harness.rs"]
 mod harness;
+#[path = "api/import.rs"]
+mod import;
 #[path = "api/key_kinds.rs"]
 mod key_kinds;
 #[path = "api/key_usage.rs"]
 mod key_usage;
 #[path = "api/limits.rs"]
 mod limits;
+#[path = "api/multi_region.rs"]
+mod multi_region;
 #[path = "api/operations.rs"]
 mod operations;
 #[path = "api/order_of_checks.rs"]

@@ -10,15 +10,18 @@ use bulla_crypto::blob::{Blob, Material};
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::{
     AliasArn, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeyArn, KeyRef, KeyRefError, KeySpec,
-    KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, Role, SigningAlgorithm, permit,
+    KeyState, KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, Role, SigningAlgorithm,
+    permit,
 };
+use bulla_store::Table;
 
 pub(crate) use self::keys::{require_fits, require_message};
 use crate::ServiceError;
+use crate::bodies::KeyVersionBody;
 use crate::decision::Decision;
-use crate::entry::{KeyEntry, VersionEntry};
+use crate::entry::{KeyEntry, VersionEntry, material_place};
 use crate::key_material::KeyMaterial;
-use crate::row_ids::{alias_row, key_row, version_row};
+use crate::row_ids::{alias_row, key_row, parse_key_row, version_row};
 use crate::runner::Operation;
 
 /// What an operation takes as `KeyId`.
@@ -36,6 +39,8 @@ pub(crate) enum KeyForms {
 /// answered without its event.
 pub(crate) struct Authorised<O> {
     pub(crate) key: Arc<KeyEntry>,
+    /// As it is at the moment of the decision.
+    pub(crate) state: KeyState,
     operation: PhantomData<fn() -> O>,
 }
 
@@ -114,6 +119,7 @@ impl Decision<'_> {
         }
         match key {
             Some(key) if !key.is_gone(self.now) => Ok(Authorised {
+                state: key.state(self.now),
                 key,
                 operation: PhantomData,
             }),
@@ -187,7 +193,7 @@ impl<O: Operation> Authorised<O> {
     /// Requires that the key's state permits the operation.
     pub(crate) fn require_state(&self, asked: Asked) -> Result<(), ServiceError> {
         let arn = &self.key.arn;
-        permit(asked, self.key.body.state, self.key.body.origin).map_err(|refusal| match refusal {
+        permit(asked, self.state, self.key.body.origin).map_err(|refusal| match refusal {
             Refusal::Origin(origin) => ServiceError::Unsupported(format!(
                 "{arn} origin is {origin} which is not valid for this operation."
             )),
@@ -245,6 +251,39 @@ impl<O: Operation> Authorised<O> {
             version,
             operation: PhantomData,
         })
+    }
+
+    /// Leaves a version of the key to be written for its replica: with the same material, wrapped for its own place. Imported material
+    /// is not copied.
+    pub(crate) fn copy_version(
+        &self,
+        decision: &mut Decision<'_>,
+        version: &VersionEntry,
+        replica_row: &str,
+    ) -> Result<(), ServiceError> {
+        let (account, region, _) =
+            parse_key_row(replica_row).ok_or(ServiceError::Internal("a key row without a key id"))?;
+        let row = version_row(&account, &region, &version.id);
+        let core = decision.core;
+        let store_key = &core.rows.store_key;
+        let failed = |_| ServiceError::Internal("the material can't be wrapped for its replica");
+        let wrapped = match version.wrapped_material.as_ref().filter(|_| version.import.is_none()) {
+            Some(wrapped) => {
+                let place = material_place(&version.row.id, &version.key_row);
+                let secret = store_key.unwrap(place, wrapped).map_err(failed)?;
+                let place = material_place(&row, replica_row);
+                let wrapped = store_key.wrap(place, &*core.random, secret.expose_secret());
+                Some(wrapped.map_err(failed)?)
+            }
+            None => None,
+        };
+        let body = KeyVersionBody {
+            valid_to: None,
+            wrapped_material: wrapped,
+            ..version.body()
+        };
+        decision.put(Table::KeyVersions, &row, replica_row, &body);
+        Ok(())
     }
 
     /// The version of the key that a ciphertext names; `IncorrectKey` where it is another key's.

@@ -1,20 +1,21 @@
-//! What the service does by itself: rotations and deletions that are due, and counts that are to be written down.
+//! What the service does by itself: rotations, deletions and expiries that are due, and counts that are to be written down.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bulla_model::{KeySpec, KeyState, RotationType};
+use bulla_model::{KeyState, RotationType, Timestamp};
 use bulla_store::{RowFilter, Table};
 use serde_json::{Map, Value};
 
 use crate::authorised::{Authorised, KeyForms};
-use crate::bodies::{KeyBody, RotationBody};
+use crate::bodies::{KeyBody, MultiRegionBody, RotationBody};
 use crate::call::CallerKind;
 use crate::decision::{Decision, EventKind};
-use crate::entry::Entry;
-use crate::key_material::put_new_material;
+use crate::entry::{Entry, KeyEntry};
+use crate::imported::Imported;
 use crate::limits::members;
 use crate::operations::list_key_rotations::versions_of;
+use crate::rotation::rotate;
 use crate::row_ids::parse_key_row;
 use crate::runner::{BULLA, KMS, Operation};
 use crate::service::Core;
@@ -35,6 +36,8 @@ pub struct Sweep {
     pub rotated: u32,
     /// Keys that were deleted, with all their material.
     pub deleted: u32,
+    /// Keys of which imported material was deleted because it had come to its end.
+    pub expired: u32,
 }
 
 /// Starts the background task; it ends with the service.
@@ -69,7 +72,8 @@ async fn run(core: Weak<Core>, sweep: bool) {
 }
 
 impl Service {
-    /// Carries out what is due: rotates keys whose period has ended, deletes keys whose deletion date has passed.
+    /// Carries out what is due: rotates keys whose period has ended, deletes keys whose deletion date has passed, and
+    /// imported material whose end has come.
     ///
     /// The service does so by itself every fifteen minutes; a key past its deletion date is refused at once, without this. Any number
     /// of nodes may sweep at once.
@@ -110,7 +114,10 @@ impl Service {
                         self.core.key_usage.forget(key.arn.as_str());
                     }
                     (&mut sweep.deleted, deleted)
-                } else if is_due(&key.body, now) {
+                } else if has_expired(&key, now) {
+                    let expiry = DeleteExpiredKeyMaterial { key_id };
+                    (&mut sweep.expired, self.core.run(&call, &expiry).await)
+                } else if is_due(&key, now) {
                     (&mut sweep.rotated, self.core.run(&call, &RotateKey { key_id }).await)
                 } else {
                     continue;
@@ -132,9 +139,18 @@ impl Service {
     }
 }
 
-/// Keys that are disabled or pending deletion are not rotated; they are due when they are enabled again.
-fn is_due(body: &KeyBody, now: bulla_model::Timestamp) -> bool {
-    body.state == KeyState::Enabled && body.rotation.as_ref().is_some_and(|rotation| rotation.next <= now)
+/// Keys that are disabled or pending deletion are not rotated; they are due when they are enabled again. Replicas rotate with their
+/// primary.
+fn is_due(key: &KeyEntry, now: Timestamp) -> bool {
+    let due = key.body.rotation.as_ref().is_some_and(|rotation| rotation.next <= now);
+    key.body.state == KeyState::Enabled && due && !key.is_replica()
+}
+
+/// Whether any imported material has come to its end, and is to be deleted.
+fn has_expired(key: &KeyEntry, now: Timestamp) -> bool {
+    let permanent = key.body.expiration.as_ref().and_then(|expiration| expiration.valid_to);
+    let pending = key.body.pending.as_ref().and_then(|pending| pending.valid_to);
+    [permanent, pending].into_iter().flatten().any(|end| end <= now)
 }
 
 /// Automatic rotation; tells whether it was still due.
@@ -160,30 +176,14 @@ impl Operation for RotateKey {
             .authorise_key("kms:RotateKey", &self.key_id, KeyForms::KeysOnly)
             .await?;
         let body = &key.key.body;
-        let Some(rotation) = body.rotation.as_ref().filter(|_| is_due(body, decision.now)) else {
+        let Some(rotation) = body.rotation.as_ref().filter(|_| is_due(&key.key, decision.now)) else {
             return Ok(false);
         };
-        let next = decision.now.plus_days(rotation.period_days);
-        let rotation = Some(RotationBody {
+        let schedule = RotationBody {
             period_days: rotation.period_days,
-            next,
-        });
-        let current = put_new_material(
-            decision,
-            &key.key.row.id,
-            KeySpec::SymmetricDefault,
-            body.versions + 1,
-            Some(RotationType::Automatic),
-        )
-        .await?;
-        let body = KeyBody {
-            current: Some(current),
-            versions: body.versions + 1,
-            rotation,
-            ..body.clone()
+            next: decision.now.plus_days(rotation.period_days),
         };
-        decision.put_key(&key.key, &body);
-        decision.used(current);
+        rotate(decision, &key.key, RotationType::Automatic, Some(schedule)).await?;
         Ok(true)
     }
 }
@@ -233,6 +233,70 @@ impl Operation for DeleteKey {
             }
         }
         decision.delete(&key.row);
+        leave_regions(decision, &key).await?;
+        Ok(true)
+    }
+}
+
+/// Takes a replica that is deleted out of what the keys of the other regions say. A primary that waited for its last replica begins its
+/// own waiting period.
+async fn leave_regions(decision: &mut Decision<'_>, deleted: &Arc<KeyEntry>) -> Result<(), ServiceError> {
+    let Some(regions) = &deleted.body.multi_region else {
+        return Ok(());
+    };
+    let (_, region) = deleted.place()?;
+    let regions = MultiRegionBody {
+        primary: regions.primary.clone(),
+        replicas: regions.replicas.iter().filter(|of| **of != region).cloned().collect(),
+    };
+    let keys = decision.in_all_regions(deleted).await?;
+    for key in keys.iter().filter(|key| key.row != deleted.row) {
+        let mut body = KeyBody {
+            multi_region: Some(regions.clone()),
+            ..key.body.clone()
+        };
+        let days = body.pending_window_days.filter(|_| regions.replicas.is_empty());
+        if let Some(days) = days.filter(|_| body.state == KeyState::PendingReplicaDeletion) {
+            body.state = KeyState::PendingDeletion;
+            body.deletion_date = Some(decision.now.plus_days(days));
+            body.pending_window_days = None;
+        }
+        decision.put_key(key, &body);
+    }
+    Ok(())
+}
+
+/// Deletion of imported material whose end has come; tells whether any was still there.
+struct DeleteExpiredKeyMaterial {
+    key_id: String,
+}
+
+impl Operation for DeleteExpiredKeyMaterial {
+    type Response = bool;
+
+    const EVENT: EventKind = EventKind {
+        name: "DeleteExpiredKeyMaterial",
+        source: KMS,
+        read_only: false,
+    };
+
+    fn parameters(&self) -> Map<String, Value> {
+        members([("keyId", self.key_id.as_str().into())])
+    }
+
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<bool, ServiceError> {
+        let key: Authorised<Self> = decision
+            .authorise_key("kms:DeleteExpiredKeyMaterial", &self.key_id, KeyForms::KeysOnly)
+            .await?;
+        let mut imported = Imported::read(decision, &key.key).await?;
+        let expired = imported.expired(decision.now);
+        if expired.is_empty() {
+            return Ok(false);
+        }
+        for id in expired {
+            imported.remove(decision, id)?;
+        }
+        imported.finish(decision);
         Ok(true)
     }
 }

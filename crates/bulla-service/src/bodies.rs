@@ -91,6 +91,9 @@ body! {
         /// Present while imported material is there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expiration: Option<ExpirationBody>,
+        /// Imported material that waits for a rotation on demand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pending: Option<PendingBody>,
     }
     /// One version of a key's material. The members after `wrapped_material` are absent where they say nothing.
     KeyVersionBody {
@@ -146,6 +149,15 @@ pub(crate) struct MultiRegionBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExpirationBody {
     pub(crate) model: ExpirationModel,
+    pub(crate) valid_to: Option<Timestamp>,
+}
+
+/// Material that is not permanently the key's yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PendingBody {
+    pub(crate) id: MaterialId,
+    /// When it expires in this region, if it is there and does.
     pub(crate) valid_to: Option<Timestamp>,
 }
 

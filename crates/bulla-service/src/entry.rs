@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use bulla_model::{KeyArn, KeyId, KeyMaterialState, KeyState, MaterialId, PrincipalArn, RotationType, Timestamp};
+use bulla_model::{
+    KeyArn, KeyId, KeyMaterialState, KeySpec, KeyState, MaterialId, PrincipalArn, RotationType, Timestamp,
+};
 use bulla_store::{Row, Table};
 
-use crate::bodies::{AccessKeyBody, AliasBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody};
+use crate::bodies::{
+    AccessKeyBody, AliasBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody, VERSION,
+};
 use crate::key_material::KeyMaterial;
 use crate::keyring::{Place, StoreKey};
 use crate::row_ids::{RowKey, parse_key_row, version_row};
@@ -61,6 +65,9 @@ pub(crate) struct VersionEntry {
     pub(crate) state: Option<KeyMaterialState>,
     pub(crate) valid_to: Option<Timestamp>,
     pub(crate) import: Option<ImportBody>,
+    pub(crate) spec: KeySpec,
+    /// As stored, for its own row; `None` where there is no material.
+    pub(crate) wrapped_material: Option<String>,
     pub(crate) material: KeyMaterial,
 }
 
@@ -162,8 +169,23 @@ impl KeyEntry {
         self.body.state == KeyState::PendingDeletion && self.body.deletion_date.is_some_and(|date| date <= now)
     }
 
-    pub(crate) fn metadata(&self) -> Result<KeyMetadata, ServiceError> {
-        KeyMetadata::of(&self.row.id, &self.body).ok_or(ServiceError::Internal("a key row without a key id"))
+    /// The key's state at `now`: from the instant that any imported material of it ends, it waits for that material, whether or not
+    /// anybody has deleted it yet.
+    pub(crate) fn state(&self, now: Timestamp) -> KeyState {
+        let end = self.body.expiration.as_ref().and_then(|expiration| expiration.valid_to);
+        match self.body.state {
+            KeyState::Enabled | KeyState::Disabled if end.is_some_and(|end| end <= now) => KeyState::PendingImport,
+            state => state,
+        }
+    }
+
+    pub(crate) fn metadata(&self, now: Timestamp) -> Result<KeyMetadata, ServiceError> {
+        let metadata =
+            KeyMetadata::of(&self.row.id, &self.body).ok_or(ServiceError::Internal("a key row without a key id"))?;
+        Ok(KeyMetadata {
+            state: self.state(now),
+            ..metadata
+        })
     }
 }
 
@@ -191,8 +213,30 @@ impl VersionEntry {
             state: body.state,
             valid_to: body.valid_to,
             import: body.import,
+            spec: body.spec,
+            wrapped_material: body.wrapped_material,
             material,
         })
+    }
+
+    /// The row's content.
+    pub(crate) fn body(&self) -> KeyVersionBody {
+        KeyVersionBody {
+            version: VERSION,
+            number: self.number,
+            created: self.created,
+            rotation: self.rotation,
+            wrapped_material: self.wrapped_material.clone(),
+            spec: self.spec,
+            state: self.state,
+            valid_to: self.valid_to,
+            import: self.import.clone(),
+        }
+    }
+
+    /// Whether the material is there, and not past its end.
+    pub(crate) fn is_held(&self, now: Timestamp) -> bool {
+        self.wrapped_material.is_some() && self.valid_to.is_none_or(|end| now < end)
     }
 
     /// What this version is to its key.

@@ -51,6 +51,18 @@ pub enum ServiceError {
     /// The ciphertext belongs to another key than the one that was named.
     #[error("{0}")]
     IncorrectKey(String),
+    /// Imported material that is not the key's, or not of its spec; the wire says nothing more.
+    #[error("incorrect key material: {reason}")]
+    IncorrectKeyMaterial {
+        /// For the log and the audit event.
+        reason: &'static str,
+    },
+    /// An import token that is none, or another key's.
+    #[error("not an import token of this key")]
+    InvalidImportToken,
+    /// An import token past its end.
+    #[error("the import token has expired")]
+    ExpiredImportToken,
     /// What was to be created exists.
     #[error("{0}")]
     AlreadyExists(String),
@@ -117,6 +129,9 @@ impl ServiceError {
             Self::InvalidSignature => "KMSInvalidSignatureException",
             Self::InvalidMac => "KMSInvalidMacException",
             Self::IncorrectKey(_) => "IncorrectKeyException",
+            Self::IncorrectKeyMaterial { .. } => "IncorrectKeyMaterialException",
+            Self::InvalidImportToken => "InvalidImportTokenException",
+            Self::ExpiredImportToken => "ExpiredImportTokenException",
             Self::AlreadyExists(_) => "AlreadyExistsException",
             Self::InvalidAliasName(_) => "InvalidAliasNameException",
             Self::LimitExceeded(_) => "LimitExceededException",
@@ -141,11 +156,15 @@ impl ServiceError {
     /// The message for the wire; `None` where AWS has none or where the reason must stay inside.
     pub fn message(&self) -> Option<String> {
         match self {
+            // For the three of imports, not confirmed.
             Self::InvalidCiphertext { .. }
             | Self::InvalidSignature
             | Self::InvalidMac
             | Self::UnsupportedSpec(_)
-            | Self::InvalidMarker => None,
+            | Self::InvalidMarker
+            | Self::IncorrectKeyMaterial { .. }
+            | Self::InvalidImportToken
+            | Self::ExpiredImportToken => None,
             error if error.is_internal() => None,
             error => Some(error.to_string()),
         }

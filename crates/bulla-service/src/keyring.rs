@@ -133,15 +133,24 @@ impl StoreKey {
 
     /// Wraps a secret for its place in a row; base64.
     pub(crate) fn wrap(&self, place: Place<'_>, random: &dyn Random, secret: &[u8]) -> Result<String, WrapError> {
-        let context = place.context()?;
-        let blob = self.wrapping.encrypt(&context, random, secret).map_err(|_| WrapError)?;
-        Ok(STANDARD.encode(blob))
+        Ok(STANDARD.encode(self.seal(place, random, secret)?))
     }
 
     /// Unwraps a secret in its place.
     pub(crate) fn unwrap(&self, place: Place<'_>, wrapped: &str) -> Result<SecretBytes, WrapError> {
         let bytes = STANDARD.decode(wrapped).map_err(|_| WrapError)?;
-        let blob = Blob::parse(&bytes).map_err(|_| WrapError)?;
+        self.open(place, &bytes)
+    }
+
+    /// Wraps a secret for a place; a ciphertext blob.
+    pub(crate) fn seal(&self, place: Place<'_>, random: &dyn Random, secret: &[u8]) -> Result<Vec<u8>, WrapError> {
+        let context = place.context()?;
+        self.wrapping.encrypt(&context, random, secret).map_err(|_| WrapError)
+    }
+
+    /// Opens what was sealed for this place.
+    pub(crate) fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<SecretBytes, WrapError> {
+        let blob = Blob::parse(sealed).map_err(|_| WrapError)?;
         self.wrapping.decrypt(&blob, &place.context()?).map_err(|_| WrapError)
     }
 }

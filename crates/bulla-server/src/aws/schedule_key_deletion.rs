@@ -12,7 +12,7 @@ pub(super) async fn handle(service: &Service, call: &Call, body: &[u8]) -> Resul
         .await?;
     let output = Output {
         key_id: response.key_arn.as_str(),
-        deletion_date: Seconds(response.deletion_date),
+        deletion_date: response.deletion_date.map(Seconds),
         key_state: response.state.as_str(),
         pending_window_in_days: response.pending_window_in_days,
     };
@@ -41,7 +41,8 @@ impl Input {
 #[serde(rename_all = "PascalCase")]
 struct Output<'a> {
     key_id: &'a str,
-    deletion_date: Seconds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_date: Option<Seconds>,
     key_state: &'a str,
     pending_window_in_days: u32,
 }

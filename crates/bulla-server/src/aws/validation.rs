@@ -9,7 +9,8 @@ use std::fmt::Write;
 use std::str::FromStr;
 
 use bulla_crypto::{Context, ContextError, SecretBytes};
-use bulla_model::{DataKeySpec, EncryptionAlgorithm, Timestamp};
+use bulla_model::{DataKeySpec, EncryptionAlgorithm, Region, Timestamp};
+use bulla_service::ServiceError;
 
 pub(in crate::aws) use self::rules::*;
 pub use self::rules::{RULES, Rule};
@@ -143,6 +144,13 @@ impl Checks {
         self.choice(member, value, values).unwrap_or_default()
     }
 
+    /// A region that must be there; to be taken only once [`finish`](Self::finish) has found nothing wrong.
+    pub(super) fn required_region(&mut self, member: &str, value: Option<Text>) -> Result<Region, Failure> {
+        let region = self.required_text(member, value, &REGION);
+        let parsed = region.parse();
+        parsed.map_err(|_| ServiceError::Internal("a region of AWS's form that is none of the model's").into())
+    }
+
     /// A list of strings out of a set.
     pub(super) fn choices(&mut self, member: &str, value: Option<List<Text>>, values: &[&str]) -> Vec<String> {
         let list = value.map(|list| list.0).unwrap_or_default();
@@ -231,7 +239,6 @@ impl Checks {
     }
 
     /// A moment, to the millisecond as AWS keeps it.
-    #[expect(dead_code, reason = "for operations that are being built")]
     pub(super) fn moment(&mut self, value: Option<Moment>) -> Option<Timestamp> {
         value.map(|Moment(milliseconds)| Timestamp::from_micros(milliseconds.saturating_mul(1000)))
     }

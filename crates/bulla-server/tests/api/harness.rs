@@ -114,6 +114,24 @@ impl Harness {
         }
     }
 
+    /// Calls an operation in another region and takes its output.
+    pub(crate) async fn ok_in(&self, region: &str, operation: &str, input: Value) -> Value {
+        let answer = self.send_in(region, operation, input.to_string().as_bytes()).await;
+        assert_eq!(answer.status, 200, "{operation} {input}: {}", answer.text());
+        if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
+    }
+
+    /// Signs for another region and sends.
+    pub(crate) async fn send_in(&self, region: &str, operation: &str, body: &[u8]) -> Answer {
+        let mut bytes = Vec::new();
+        self.signer(region).request(&mut bytes, operation, body, NOW);
+        self.raw(&bytes).await
+    }
+
     /// Calls an operation and expects its error.
     pub(crate) async fn refused(&self, operation: &str, input: Value, code: &str) -> Option<String> {
         let answer = self.send(operation, input.to_string().as_bytes()).await;

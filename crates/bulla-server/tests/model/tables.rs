@@ -8,18 +8,13 @@ use crate::botocore::{MODEL, Shape, operations, output};
 /// Operations that need not be built yet. It only ever gets shorter.
 pub(crate) const AWAITED: &[&str] = &[
     "CreateGrant",
-    "DeleteImportedKeyMaterial",
     "GetKeyPolicy",
-    "GetParametersForImport",
-    "ImportKeyMaterial",
     "ListGrants",
     "ListKeyPolicies",
     "ListRetirableGrants",
     "PutKeyPolicy",
-    "ReplicateKey",
     "RetireGrant",
     "RevokeGrant",
-    "UpdatePrimaryRegion",
 ];
 
 #[test]

@@ -1,9 +1,10 @@
-use bulla_model::{KeyArn, KeyState, Operation as Asked};
+use bulla_model::{KeyArn, KeyOrigin, KeyState, Operation as Asked};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
 use crate::bodies::KeyBody;
 use crate::decision::{Decision, EventKind};
+use crate::imported::Imported;
 use crate::limits::{members, shown};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
@@ -54,10 +55,19 @@ impl Operation for CancelKeyDeletionRequest {
             .authorise_key::<Self>("kms:CancelKeyDeletion", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::CancelKeyDeletion)?;
-        // AWS leaves the key disabled: whoever scheduled its deletion meant it to be used no more.
+        let lacks_material = key.key.body.origin == KeyOrigin::External
+            && Imported::read(decision, &key.key).await?.is_missing(decision.now);
+        // AWS leaves the key disabled: whoever scheduled its deletion meant it to be used no more. Without its material it waits for
+        // that first.
+        let state = if lacks_material {
+            KeyState::PendingImport
+        } else {
+            KeyState::Disabled
+        };
         let body = KeyBody {
-            state: KeyState::Disabled,
+            state,
             deletion_date: None,
+            pending_window_days: None,
             ..key.key.body.clone()
         };
         decision.put_key(&key.key, &body);

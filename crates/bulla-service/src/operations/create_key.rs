@@ -154,6 +154,7 @@ impl Operation for CreateKeyRequest {
             }),
             pending_window_days: None,
             expiration: None,
+            pending: None,
         };
         decision.put(Table::Keys, &row, &keys_owner(account, region), &body);
         decision.concerns(arn.shared());

@@ -55,7 +55,7 @@ impl Operation for DescribeKeyRequest {
             .authorise_key::<Self>("kms:DescribeKey", &self.key_id, KeyForms::All)
             .await?;
         key.require_state(Asked::DescribeKey)?;
-        let key = key.key.metadata()?;
+        let key = key.key.metadata(decision.now)?;
         Ok(DescribeKeyResponse { key })
     }
 }

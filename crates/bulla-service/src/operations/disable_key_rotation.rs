@@ -47,12 +47,13 @@ impl Operation for DisableKeyRotationRequest {
             .authorise_key::<Self>("kms:DisableKeyRotation", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::DisableKeyRotation)?;
+        key.key.require_no_replica()?;
         if key.key.body.rotation.is_some() {
-            let body = KeyBody {
+            let keys = decision.in_all_regions(&key.key).await?;
+            decision.put_keys(&keys, |key| KeyBody {
                 rotation: None,
-                ..key.key.body.clone()
-            };
-            decision.put_key(&key.key, &body);
+                ..key.body.clone()
+            });
         }
         decision.response = members([("keyId", key.key.arn.as_str().into())]);
         Ok(())

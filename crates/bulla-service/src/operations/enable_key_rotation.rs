@@ -21,7 +21,7 @@ impl Service {
     /// Rotates a key at the end of every period.
     ///
     /// # Errors
-    /// `NotFound`, `InvalidArn`, `Disabled`, `InvalidState`, `Validation`, `AccessDenied`.
+    /// `NotFound`, `InvalidArn`, `Disabled`, `InvalidState`, `Unsupported`, `Validation`, `AccessDenied`.
     pub async fn enable_key_rotation(
         &self,
         call: &Call,
@@ -55,6 +55,7 @@ impl Operation for EnableKeyRotationRequest {
             .await?;
         key.require_state(Asked::EnableKeyRotation)?;
         key.require_symmetric()?;
+        key.key.require_no_replica()?;
         let unchanged = key
             .key
             .body
@@ -66,11 +67,11 @@ impl Operation for EnableKeyRotationRequest {
                 period_days,
                 next: decision.now.plus_days(period_days),
             };
-            let body = KeyBody {
-                rotation: Some(rotation),
-                ..key.key.body.clone()
-            };
-            decision.put_key(&key.key, &body);
+            let keys = decision.in_all_regions(&key.key).await?;
+            decision.put_keys(&keys, |key| KeyBody {
+                rotation: Some(rotation.clone()),
+                ..key.body.clone()
+            });
         }
         decision.response = members([("keyId", key.key.arn.as_str().into())]);
         Ok(())

@@ -60,7 +60,7 @@ impl Operation for GetPublicKeyRequest {
         key.require_asymmetric()?;
         let material = key.current_material(decision).await?;
         Ok(GetPublicKeyResponse {
-            key: key.key.metadata()?,
+            key: key.key.metadata(decision.now)?,
             public_key: material.public_key_der()?,
         })
     }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::entry::{Entry, KeyEntry, VersionEntry};
-use crate::key_material::KeyMaterial;
+use crate::imported::row_of;
 use crate::limits::{self, members, shown};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError, pages};
@@ -104,25 +104,46 @@ impl Operation for ListKeyRotationsRequest {
             Some(last) if more => Some(pages::marker("rotations", &last.number.to_string())),
             _ => None,
         };
-        let rotations = versions
-            .iter()
-            .map(|version| RotationEntry {
+        let mut rotations = Vec::with_capacity(versions.len());
+        for version in &versions {
+            let import = version.import.as_ref();
+            let held = import.map(|_| version.is_held(decision.now));
+            let state = match version.state_of(&key.key.body) {
+                KeyMaterialState::PendingRotation => pending_state(decision, &key.key, version.id).await?,
+                state => state,
+            };
+            rotations.push(RotationEntry {
                 key_id: key.key.id.clone(),
                 key_material_id: version.id,
-                state: version.state_of(&key.key.body),
-                description: version.import.as_ref().and_then(|import| import.description.clone()),
-                import_state: version.import.as_ref().map(|_| match version.material {
-                    KeyMaterial::Deleted => ImportState::PendingImport,
-                    _ => ImportState::Imported,
+                state,
+                description: import.and_then(|import| import.description.clone()),
+                import_state: held.map(|held| match held {
+                    true => ImportState::Imported,
+                    false => ImportState::PendingImport,
                 }),
-                expiration_model: version.import.as_ref().map(|import| import.model),
-                valid_to: version.valid_to,
+                expiration_model: import.filter(|_| held == Some(true)).map(|import| import.model),
+                valid_to: version.valid_to.filter(|_| held == Some(true)),
                 rotation_date: version.rotation.map(|_| version.created),
                 rotation_type: version.rotation,
-            })
-            .collect();
+            });
+        }
         Ok(ListKeyRotationsResponse { rotations, next_marker })
     }
+}
+
+/// What waits for its rotation waits first until every region has it.
+async fn pending_state(
+    decision: &mut Decision<'_>,
+    key: &Arc<KeyEntry>,
+    id: MaterialId,
+) -> Result<KeyMaterialState, ServiceError> {
+    for of_region in decision.in_all_regions(key).await? {
+        let version = decision.version(&row_of(&of_region, id)?).await?;
+        if !version.is_some_and(|version| version.is_held(decision.now)) {
+            return Ok(KeyMaterialState::PendingMultiRegionImportAndRotation);
+        }
+    }
+    Ok(KeyMaterialState::PendingRotation)
 }
 
 /// Reads all versions of a key, the oldest first.
@@ -151,6 +172,25 @@ pub(crate) async fn versions_of(
         }
     }
     versions.sort_by_key(|version| version.number);
+    Ok(versions)
+}
+
+/// The same where what is missing would decide: as many versions are permanently the key's as its row says.
+///
+/// Whoever changes versions writes the key's row, too, so a listing that overtook the row makes this decision stale.
+pub(crate) async fn every_version_of(
+    decision: &Decision<'_>,
+    key: &KeyEntry,
+) -> Result<Vec<Arc<VersionEntry>>, ServiceError> {
+    let versions = versions_of(decision, key).await?;
+    let pending = key.body.pending.as_ref().map(|pending| pending.id);
+    let permanent = versions.iter().filter(|version| Some(version.id) != pending).count();
+    if u32::try_from(permanent) != Ok(key.body.versions) {
+        return Err(ServiceError::Tampered {
+            table: Table::KeyVersions.name(),
+            id: key.row.id.to_string(),
+        });
+    }
     Ok(versions)
 }
 

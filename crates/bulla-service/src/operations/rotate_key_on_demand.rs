@@ -1,11 +1,10 @@
-use bulla_model::{KeyArn, KeySpec, Operation as Asked, RotationType};
+use bulla_model::{KeyArn, Operation as Asked, RotationType};
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
-use crate::bodies::KeyBody;
 use crate::decision::{Decision, EventKind};
-use crate::key_material::put_new_material;
 use crate::limits::{members, shown};
+use crate::rotation::rotate;
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -24,10 +23,10 @@ pub struct RotateKeyOnDemandResponse {
 }
 
 impl Service {
-    /// Gives a key new material now; the old goes on decrypting.
+    /// Gives a key new material now, in all its regions; the old goes on decrypting. For imported material, that which waits for it.
     ///
     /// # Errors
-    /// `NotFound`, `InvalidArn`, `Disabled`, `InvalidState`, `LimitExceeded`, `AccessDenied`.
+    /// `NotFound`, `InvalidArn`, `Disabled`, `InvalidState`, `Unsupported`, `LimitExceeded`, `AccessDenied`.
     pub async fn rotate_key_on_demand(
         &self,
         call: &Call,
@@ -56,6 +55,7 @@ impl Operation for RotateKeyOnDemandRequest {
             .await?;
         key.require_state(Asked::RotateKeyOnDemand)?;
         key.require_symmetric()?;
+        key.key.require_no_replica()?;
         if key.key.body.on_demand_rotations >= ON_DEMAND_LIMIT {
             return Err(ServiceError::LimitExceeded(format!(
                 "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed \
@@ -63,22 +63,8 @@ impl Operation for RotateKeyOnDemandRequest {
                 key.key.arn
             )));
         }
-        let current = put_new_material(
-            decision,
-            &key.key.row.id,
-            KeySpec::SymmetricDefault,
-            key.key.body.versions + 1,
-            Some(RotationType::OnDemand),
-        )
-        .await?;
-        let body = KeyBody {
-            current: Some(current),
-            versions: key.key.body.versions + 1,
-            on_demand_rotations: key.key.body.on_demand_rotations + 1,
-            ..key.key.body.clone()
-        };
-        decision.put_key(&key.key, &body);
-        decision.used(current);
+        let schedule = key.key.body.rotation.clone();
+        rotate(decision, &key.key, RotationType::OnDemand, schedule).await?;
         decision.response = members([("keyId", key.key.arn.as_str().into())]);
         Ok(RotateKeyOnDemandResponse {
             key_arn: key.key.arn.clone(),

@@ -22,8 +22,8 @@ pub struct ScheduleKeyDeletionRequest {
 pub struct ScheduleKeyDeletionResponse {
     /// The key that was used.
     pub key_arn: KeyArn,
-    /// When the key will be gone.
-    pub deletion_date: Timestamp,
+    /// When the key will be gone; `None` for a primary that waits for its replicas to be deleted.
+    pub deletion_date: Option<Timestamp>,
     /// The new state.
     pub state: KeyState,
     /// The window.
@@ -71,18 +71,26 @@ impl Operation for ScheduleKeyDeletionRequest {
             .authorise_key::<Self>("kms:ScheduleKeyDeletion", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::ScheduleKeyDeletion)?;
-        let deletion_date = decision.now.plus_days(days);
-        let state = KeyState::PendingDeletion;
+        // "If you schedule the deletion of a primary key with replicas, its key state changes to PendingReplicaDeletion", and its waiting
+        // period begins "when the last of its replicas keys is deleted (not just scheduled)".
+        let replicas = key.key.body.multi_region.as_ref().map(|regions| regions.replicas.len());
+        let waits = replicas.is_some_and(|count| count > 0) && !key.key.is_replica();
+        let (state, deletion_date) = if waits {
+            (KeyState::PendingReplicaDeletion, None)
+        } else {
+            (KeyState::PendingDeletion, Some(decision.now.plus_days(days)))
+        };
         let body = KeyBody {
             state,
-            deletion_date: Some(deletion_date),
+            deletion_date,
+            pending_window_days: waits.then_some(days),
             ..key.key.body.clone()
         };
         decision.put_key(&key.key, &body);
         decision.response = members([
             ("keyId", key.key.arn.as_str().into()),
             ("keyState", state.as_str().into()),
-            ("deletionDate", deletion_date.to_string().into()),
+            ("deletionDate", deletion_date.map(|date| date.to_string()).into()),
             ("pendingWindowInDays", days.into()),
         ]);
         Ok(ScheduleKeyDeletionResponse {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bulla_audit::{ActualRow, KeyChain, LogHead, LogVerifier, VerifierKey, row_digest};
 use bulla_crypto::{Context, SecretBytes, SystemRandom};
 use bulla_kms_local::{LocalProvider, RootKeyFile};
-use bulla_model::{DataKeySpec, EncryptionAlgorithm, KeyOrigin, KeySpec, KeyUsage, PrincipalArn, Role};
+use bulla_model::{DataKeySpec, EncryptionAlgorithm, KeyOrigin, KeySpec, KeyUsage, PrincipalArn, Role, Timestamp};
 use bulla_service::*;
 use bulla_store::Store;
 use bulla_testkit::{SeededRandom, TestClock};
@@ -143,6 +143,10 @@ impl Harness {
 
     pub(crate) fn last_event(&self) -> Value {
         self.events().pop().expect("an event")
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        Timestamp::from_micros(self.clock.read())
     }
 
     pub(crate) fn days(&self, days: u32) {

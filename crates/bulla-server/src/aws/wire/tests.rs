@@ -18,6 +18,7 @@ fn every_error() -> Vec<ServiceError> {
         | E::InvalidSignature
         | E::InvalidMac
         | E::IncorrectKey(_) => {}
+        E::IncorrectKeyMaterial { .. } | E::InvalidImportToken | E::ExpiredImportToken => {}
         E::AlreadyExists(_) | E::InvalidAliasName(_) | E::LimitExceeded(_) | E::InvalidMarker | E::Tag(_) => {}
         E::CustomKeyStoreNotFound(_)
         | E::Unsupported(_)
@@ -44,6 +45,9 @@ fn every_error() -> Vec<ServiceError> {
         E::InvalidSignature,
         E::InvalidMac,
         E::IncorrectKey(text()),
+        E::IncorrectKeyMaterial { reason: "inside" },
+        E::InvalidImportToken,
+        E::ExpiredImportToken,
         E::AlreadyExists(text()),
         E::InvalidAliasName(text()),
         E::LimitExceeded(text()),

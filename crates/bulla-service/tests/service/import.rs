@@ -1,0 +1,878 @@
+use bulla_crypto::keys::{KeySpec as Spec, WrappingAlgorithm as Wrapping};
+use bulla_model::{
+    ExpirationModel, ImportState, ImportType, KeyMaterialState, KeySpec, KeyState, KeyUsage, WrappingAlgorithm,
+    WrappingKeySpec,
+};
+use bulla_service::*;
+use bulla_store::Table;
+
+use crate::harness::*;
+use crate::importing::*;
+use crate::memory_store::Step;
+
+async fn rotations(service: &Service, call: &Call, key_id: &str) -> Vec<RotationEntry> {
+    let request = ListKeyRotationsRequest {
+        key_id: key_id.to_owned(),
+        include_all_material: true,
+        limit: None,
+        marker: None,
+    };
+    service
+        .list_key_rotations(call, request)
+        .await
+        .expect("lists")
+        .rotations
+}
+
+async fn delete(service: &Service, call: &Call, key_id: &str) -> DeleteImportedKeyMaterialResponse {
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: key_id.to_owned(),
+        key_material_id: None,
+    };
+    service
+        .delete_imported_key_material(call, request)
+        .await
+        .expect("deletes")
+}
+
+#[tokio::test]
+async fn a_key_waits_for_its_material_and_works_with_it() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let made = external_key(
+        &h.service,
+        &operator,
+        KeySpec::SymmetricDefault,
+        KeyUsage::EncryptDecrypt,
+    )
+    .await;
+    let id = made.key_id.to_string();
+    assert_eq!(
+        (made.state, made.current_key_material_id, made.expiration_model),
+        (KeyState::PendingImport, None, None)
+    );
+    let (code, message) = refusal(h.service.encrypt(&operator, encrypt_request(&id)).await);
+    assert_eq!(
+        (code, message),
+        ("KMSInvalidStateException", format!("{} is pending import.", made.arn))
+    );
+    let given = parameters(&h.service, &operator, &id).await;
+    assert!(given.import_token.len() <= 6144);
+    assert_eq!(given.key_arn, made.arn);
+    assert_eq!(given.valid_to, made.created.plus_days(1));
+    let answer = h
+        .service
+        .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+        .await
+        .expect("imports");
+    let event = h.last_event();
+    assert_eq!(event["eventName"], "ImportKeyMaterial");
+    assert_eq!(event["responseElements"]["keyState"], "Enabled");
+    assert!(!event.to_string().contains("encryptedKeyMaterial") && !event.to_string().contains("importToken\""));
+    let key = describe(&h.service, &operator, &id).await;
+    assert_eq!(
+        (
+            key.state,
+            key.current_key_material_id,
+            key.expiration_model,
+            key.valid_to
+        ),
+        (
+            KeyState::Enabled,
+            answer.key_material_id,
+            Some(ExpirationModel::DoesNotExpire),
+            None
+        )
+    );
+    let blob = encrypt(&h.service, &operator, &id).await;
+    let opened = h
+        .service
+        .decrypt(&operator, decrypt_request(&blob))
+        .await
+        .expect("decrypts");
+    assert_eq!(Some(opened.key_material_id), answer.key_material_id);
+    // The key of the token, and the material, are nowhere in the clear.
+    h.verify();
+    let reopened = h.open(&h.store, 9).await.expect("opens");
+    reopened
+        .decrypt(&operator, decrypt_request(&blob))
+        .await
+        .expect("decrypts after a restart");
+}
+
+#[tokio::test]
+async fn every_wrapping_brings_every_kind_of_material() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let materials = [
+        (KeySpec::SymmetricDefault, KeyUsage::EncryptDecrypt, vec![1; 32]),
+        (KeySpec::Hmac224, KeyUsage::GenerateVerifyMac, vec![2; 28]),
+        (KeySpec::Hmac256, KeyUsage::GenerateVerifyMac, vec![2; 32]),
+        (KeySpec::Hmac384, KeyUsage::GenerateVerifyMac, vec![2; 48]),
+        (KeySpec::Hmac512, KeyUsage::GenerateVerifyMac, vec![2; 64]),
+        (KeySpec::EccNistP256, KeyUsage::SignVerify, pkcs8(Spec::EccNistP256)),
+        (KeySpec::EccNistP384, KeyUsage::KeyAgreement, pkcs8(Spec::EccNistP384)),
+        (KeySpec::EccNistP521, KeyUsage::SignVerify, pkcs8(Spec::EccNistP521)),
+        (KeySpec::EccSecgP256K1, KeyUsage::SignVerify, pkcs8(Spec::EccSecgP256k1)),
+        (
+            KeySpec::EccNistEdwards25519,
+            KeyUsage::SignVerify,
+            pkcs8(Spec::EccNistEdwards25519),
+        ),
+        (KeySpec::Rsa2048, KeyUsage::EncryptDecrypt, pkcs8(Spec::Rsa2048)),
+    ];
+    let wrappings = [
+        (WrappingAlgorithm::RsaesOaepSha1, Wrapping::RsaesOaepSha1),
+        (WrappingAlgorithm::RsaesOaepSha256, Wrapping::RsaesOaepSha256),
+        (WrappingAlgorithm::RsaAesKeyWrapSha1, Wrapping::RsaAesKeyWrapSha1),
+        (WrappingAlgorithm::RsaAesKeyWrapSha256, Wrapping::RsaAesKeyWrapSha256),
+    ];
+    for (spec, usage, material) in materials {
+        let id = external_key(&h.service, &operator, spec, usage)
+            .await
+            .key_id
+            .to_string();
+        for (algorithm, wrapping) in wrappings {
+            let request = GetParametersForImportRequest {
+                wrapping_algorithm: algorithm,
+                ..parameters_request(&id)
+            };
+            let direct = matches!(
+                algorithm,
+                WrappingAlgorithm::RsaesOaepSha1 | WrappingAlgorithm::RsaesOaepSha256
+            );
+            let given = h.service.get_parameters_for_import(&operator, request).await;
+            if direct && matches!(spec, KeySpec::Rsa2048 | KeySpec::EccNistP521) {
+                assert_eq!(refusal(given).0, "UnsupportedOperationException", "{spec} {algorithm}");
+                continue;
+            }
+            let given = given.expect("gives parameters");
+            let request = ImportKeyMaterialRequest {
+                encrypted_key_material: wrap(&given, wrapping, &material),
+                ..import_request(&id, &given, &[0; 32])
+            };
+            let answer = h.service.import_key_material(&operator, request).await;
+            let answer = answer.unwrap_or_else(|error| panic!("{spec} {algorithm}: {error}"));
+            assert_eq!(
+                answer.key_material_id.is_some(),
+                spec == KeySpec::SymmetricDefault,
+                "{spec}"
+            );
+            assert_eq!(
+                describe(&h.service, &operator, &id).await.state,
+                KeyState::Enabled,
+                "{spec} {algorithm}"
+            );
+        }
+    }
+    h.verify();
+}
+
+#[tokio::test]
+async fn wrapping_keys_are_of_the_length_that_was_asked_and_p521_fits_directly_from_3072_bits() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = external_key(&h.service, &operator, KeySpec::EccNistP521, KeyUsage::SignVerify)
+        .await
+        .key_id
+        .to_string();
+    for (spec, bytes) in [(WrappingKeySpec::Rsa3072, 422), (WrappingKeySpec::Rsa4096, 550)] {
+        let request = GetParametersForImportRequest {
+            wrapping_key_spec: spec,
+            ..parameters_request(&id)
+        };
+        let given = h
+            .service
+            .get_parameters_for_import(&operator, request)
+            .await
+            .expect("gives parameters");
+        assert_eq!(given.public_key.len(), bytes);
+        assert!(given.import_token.len() <= 6144, "{} bytes", given.import_token.len());
+        let request = import_request(&id, &given, &pkcs8_once());
+        h.service
+            .import_key_material(&operator, request)
+            .await
+            .expect("imports");
+    }
+}
+
+/// One and the same P-521 key.
+fn pkcs8_once() -> Vec<u8> {
+    static KEY: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    KEY.get_or_init(|| pkcs8(Spec::EccNistP521)).clone()
+}
+
+#[tokio::test]
+async fn what_aws_does_not_wrap_with_is_refused() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    for (algorithm, spec) in [
+        (WrappingAlgorithm::RsaesPkcs1V15, WrappingKeySpec::Rsa2048),
+        (WrappingAlgorithm::Sm2Pke, WrappingKeySpec::Sm2),
+        (WrappingAlgorithm::RsaesOaepSha256, WrappingKeySpec::Sm2),
+    ] {
+        let request = GetParametersForImportRequest {
+            key_id: id.clone(),
+            wrapping_algorithm: algorithm,
+            wrapping_key_spec: spec,
+        };
+        let refused = h.service.get_parameters_for_import(&operator, request).await;
+        assert_eq!(refusal(refused).0, "UnsupportedOperationException");
+    }
+}
+
+#[tokio::test]
+async fn keys_with_material_of_the_services_own_take_none() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let id = key.key_id.to_string();
+    let words = format!("{} origin is AWS_KMS which is not valid for this operation.", key.arn);
+    let expected = ("UnsupportedOperationException", words);
+    let refused = h
+        .service
+        .get_parameters_for_import(&operator, parameters_request(&id))
+        .await;
+    assert_eq!(refusal(refused), expected);
+    let other = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &other).await;
+    let refused = h
+        .service
+        .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+        .await;
+    assert_eq!(refusal(refused), expected);
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: id,
+        key_material_id: None,
+    };
+    assert_eq!(
+        refusal(h.service.delete_imported_key_material(&operator, request).await),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_of_its_key_for_a_day_and_the_ciphertext_of_its_token() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let (one, two) = (
+        symmetric_key(&h.service, &operator).await,
+        symmetric_key(&h.service, &operator).await,
+    );
+    let given = parameters(&h.service, &operator, &one).await;
+    let import = async |request| refusal(h.service.import_key_material(&operator, request).await);
+    // Another key's, one that was changed, and none at all.
+    assert_eq!(
+        import(import_request(&two, &given, &[7; 32])).await,
+        ("InvalidImportTokenException", String::new())
+    );
+    let mut request = import_request(&one, &given, &[7; 32]);
+    let last = request.import_token.len() - 1;
+    request.import_token[last] ^= 1;
+    assert_eq!(import(request).await.0, "InvalidImportTokenException");
+    let request = ImportKeyMaterialRequest {
+        import_token: vec![1],
+        ..import_request(&one, &given, &[7; 32])
+    };
+    assert_eq!(import(request).await.0, "InvalidImportTokenException");
+    // What does not unwrap: another pair's, cut, wrapped in another way, empty.
+    let other = parameters(&h.service, &operator, &one).await;
+    let whole = import_request(&one, &given, &[7; 32]).encrypted_key_material;
+    for wrapped in [
+        wrap(&other, Wrapping::RsaesOaepSha256, &[7; 32]),
+        wrap(&given, Wrapping::RsaesOaepSha1, &[7; 32]),
+        wrap(&given, Wrapping::RsaAesKeyWrapSha256, &[7; 32]),
+        whole[..255].to_vec(),
+        [&whole[..], &[0]].concat(),
+        vec![0],
+    ] {
+        let request = ImportKeyMaterialRequest {
+            encrypted_key_material: wrapped,
+            ..import_request(&one, &given, &[7; 32])
+        };
+        assert_eq!(import(request).await, ("InvalidCiphertextException", String::new()));
+    }
+    // One microsecond before its end it is good, at its end it is not.
+    let until_end = given.valid_to.as_micros() - h.clock_now().as_micros();
+    let until_end = std::time::Duration::from_micros(until_end.unsigned_abs());
+    h.clock.advance(until_end - std::time::Duration::from_micros(1));
+    h.service
+        .import_key_material(&operator, import_request(&one, &given, &[7; 32]))
+        .await
+        .expect("imports");
+    h.clock.advance(std::time::Duration::from_micros(1));
+    assert_eq!(
+        import(import_request(&one, &given, &[7; 32])).await,
+        ("ExpiredImportTokenException", String::new())
+    );
+}
+
+#[tokio::test]
+async fn only_the_material_that_is_meant_is_taken() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    let import = async |request| h.service.import_key_material(&operator, request).await;
+    // Of another length; "existing" before there was any.
+    for material in [vec![7; 31], vec![7; 33], vec![7; 1]] {
+        assert_eq!(
+            refusal(import(import_request(&id, &given, &material)).await),
+            ("IncorrectKeyMaterialException", String::new())
+        );
+    }
+    let existing = |material: &[u8]| ImportKeyMaterialRequest {
+        import_type: Some(ImportType::ExistingKeyMaterial),
+        ..import_request(&id, &given, material)
+    };
+    let new = |material: &[u8]| ImportKeyMaterialRequest {
+        import_type: Some(ImportType::NewKeyMaterial),
+        ..import_request(&id, &given, material)
+    };
+    assert_eq!(
+        refusal(import(existing(&[7; 32])).await).0,
+        "IncorrectKeyMaterialException"
+    );
+    let first = import(import_request(&id, &given, &[7; 32]))
+        .await
+        .expect("imports")
+        .key_material_id;
+    assert_eq!(import(existing(&[7; 32])).await.expect("again").key_material_id, first);
+    assert_eq!(
+        refusal(import(existing(&[8; 32])).await).0,
+        "IncorrectKeyMaterialException"
+    );
+    assert_eq!(refusal(import(new(&[7; 32])).await).0, "IncorrectKeyMaterialException");
+    // The id that the caller means.
+    let meant = |material: &[u8], key_material_id| ImportKeyMaterialRequest {
+        key_material_id,
+        ..import_request(&id, &given, material)
+    };
+    import(meant(&[7; 32], first)).await.expect("imports");
+    let other = Some("ab".repeat(32).parse().expect("an id"));
+    assert_eq!(
+        refusal(import(meant(&[7; 32], other)).await).0,
+        "IncorrectKeyMaterialException"
+    );
+    let contradictory = ImportKeyMaterialRequest {
+        key_material_id: first,
+        ..new(&[9; 32])
+    };
+    assert_eq!(refusal(import(contradictory).await).0, "ValidationException");
+    // New material waits for its rotation, and one only.
+    let second = import(new(&[8; 32])).await.expect("imports").key_material_id;
+    let (code, message) = refusal(import(new(&[9; 32])).await);
+    assert_eq!(code, "KMSInvalidStateException");
+    assert!(
+        message.starts_with("New key material (id: ")
+            && message.ends_with(&format!(
+                "because another key material (id: {}) is pending rotation.",
+                second.expect("an id")
+            )),
+        "{message}"
+    );
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.current_key_material_id,
+        first
+    );
+    h.verify();
+}
+
+#[tokio::test]
+async fn asymmetric_and_hmac_keys_keep_the_material_of_their_first_import() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = external_key(&h.service, &operator, KeySpec::EccNistP256, KeyUsage::SignVerify)
+        .await
+        .key_id
+        .to_string();
+    let given = parameters(&h.service, &operator, &id).await;
+    let import = async |request| h.service.import_key_material(&operator, request).await;
+    let (one, two) = (pkcs8(Spec::EccNistP256), pkcs8(Spec::EccNistP256));
+    for wrong in [pkcs8(Spec::EccNistP384), vec![7; 32], pkcs8(Spec::EccNistEdwards25519)] {
+        assert_eq!(
+            refusal(import(import_request(&id, &given, &wrong)).await).0,
+            "IncorrectKeyMaterialException"
+        );
+    }
+    import(import_request(&id, &given, &one)).await.expect("imports");
+    assert_eq!(
+        refusal(import(import_request(&id, &given, &two)).await).0,
+        "IncorrectKeyMaterialException"
+    );
+    let request = ImportKeyMaterialRequest {
+        import_type: Some(ImportType::NewKeyMaterial),
+        ..import_request(&id, &given, &two)
+    };
+    assert_eq!(refusal(import(request).await).0, "ValidationException");
+    assert_eq!(delete(&h.service, &operator, &id).await.key_material_id, None);
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.state,
+        KeyState::PendingImport
+    );
+    assert_eq!(
+        refusal(import(import_request(&id, &given, &two)).await).0,
+        "IncorrectKeyMaterialException"
+    );
+    import(import_request(&id, &given, &one)).await.expect("imports again");
+    assert_eq!(describe(&h.service, &operator, &id).await.state, KeyState::Enabled);
+}
+
+#[tokio::test]
+async fn deleted_material_brings_back_what_it_sealed_when_it_is_imported_again() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    let described = ImportKeyMaterialRequest {
+        key_material_description: Some("from the safe".to_owned()),
+        ..import_request(&id, &given, &[7; 32])
+    };
+    let first = h
+        .service
+        .import_key_material(&operator, described)
+        .await
+        .expect("imports")
+        .key_material_id;
+    let blob = encrypt(&h.service, &operator, &id).await;
+    assert_eq!(delete(&h.service, &operator, &id).await.key_material_id, first);
+    assert_eq!(h.last_event()["eventName"], "DeleteImportedKeyMaterial");
+    let wrapped = |h: &Harness| {
+        let data = h.store.edit();
+        let rows = data.rows.iter().filter(|((table, _), _)| *table == Table::KeyVersions);
+        rows.filter(|(_, row)| row.owner.ends_with(&id))
+            .any(|(_, row)| !String::from_utf8_lossy(&row.body).contains("\"wrapped_material\":null"))
+    };
+    assert!(!wrapped(&h), "nothing wrapped is left in the store");
+    assert_eq!(
+        refusal(h.service.decrypt(&operator, decrypt_request(&blob)).await).0,
+        "KMSInvalidStateException"
+    );
+    let listed = rotations(&h.service, &operator, &id).await;
+    let entry = listed[0].clone();
+    assert_eq!(
+        (
+            listed.len(),
+            entry.import_state,
+            entry.expiration_model,
+            entry.description
+        ),
+        (
+            1,
+            Some(ImportState::PendingImport),
+            None,
+            Some("from the safe".to_owned())
+        )
+    );
+    // Deleting what is not there has no effect.
+    delete(&h.service, &operator, &id).await;
+    let again = h
+        .service
+        .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+        .await
+        .expect("imports");
+    assert_eq!(again.key_material_id, first);
+    let opened = h
+        .service
+        .decrypt(&operator, decrypt_request(&blob))
+        .await
+        .expect("decrypts");
+    assert_eq!(opened.plaintext.expose_secret(), b"the plaintext");
+    let listed = rotations(&h.service, &operator, &id).await;
+    assert_eq!(
+        (listed[0].import_state, listed[0].description.as_deref()),
+        (Some(ImportState::Imported), Some("from the safe"))
+    );
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: id.clone(),
+        key_material_id: Some("ab".repeat(32).parse().expect("an id")),
+    };
+    assert_eq!(
+        refusal(h.service.delete_imported_key_material(&operator, request).await).0,
+        "NotFoundException"
+    );
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_key_pending_deletion_loses_its_material_and_keeps_its_state() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    h.service
+        .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+        .await
+        .expect("imports");
+    let request = ScheduleKeyDeletionRequest {
+        key_id: id.clone(),
+        pending_window_in_days: Some(7),
+    };
+    h.service
+        .schedule_key_deletion(&operator, request)
+        .await
+        .expect("schedules");
+    delete(&h.service, &operator, &id).await;
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.state,
+        KeyState::PendingDeletion
+    );
+    let refused = h
+        .service
+        .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+        .await;
+    assert_eq!(refusal(refused).0, "KMSInvalidStateException");
+    // Without material, a key whose deletion is cancelled is not merely disabled: enabling it would not make it work.
+    h.service
+        .cancel_key_deletion(&operator, CancelKeyDeletionRequest { key_id: id.clone() })
+        .await
+        .expect("cancels");
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.state,
+        KeyState::PendingImport
+    );
+}
+
+#[tokio::test]
+async fn imported_keys_rotate_to_material_that_was_imported_for_it() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    let import = async |material: u8, import_type| {
+        let request = ImportKeyMaterialRequest {
+            import_type,
+            ..import_request(&id, &given, &[material; 32])
+        };
+        h.service
+            .import_key_material(&operator, request)
+            .await
+            .expect("imports")
+            .key_material_id
+            .expect("an id")
+    };
+    let rotate = async || {
+        let request = RotateKeyOnDemandRequest { key_id: id.clone() };
+        h.service.rotate_key_on_demand(&operator, request).await
+    };
+    let first = import(1, None).await;
+    let blob = encrypt(&h.service, &operator, &id).await;
+    let (code, message) = refusal(rotate().await);
+    let arn = describe(&h.service, &operator, &id).await.arn;
+    assert_eq!(
+        (code, message),
+        (
+            "KMSInvalidStateException",
+            format!("No available key material pending rotation for the key: {arn}.")
+        )
+    );
+    let second = import(2, Some(ImportType::NewKeyMaterial)).await;
+    let states = async || {
+        let listed = rotations(&h.service, &operator, &id).await;
+        listed
+            .iter()
+            .map(|entry| (entry.key_material_id, entry.state))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        states().await,
+        [
+            (first, KeyMaterialState::Current),
+            (second, KeyMaterialState::PendingRotation)
+        ]
+    );
+    rotate().await.expect("rotates");
+    assert_eq!(
+        states().await,
+        [
+            (first, KeyMaterialState::NonCurrent),
+            (second, KeyMaterialState::Current)
+        ]
+    );
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.current_key_material_id,
+        Some(second)
+    );
+    let newer = encrypt(&h.service, &operator, &id).await;
+    for sealed in [&blob, &newer] {
+        h.service
+            .decrypt(&operator, decrypt_request(sealed))
+            .await
+            .expect("decrypts");
+    }
+    // Every material that the key ever had is needed.
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: id.clone(),
+        key_material_id: Some(first),
+    };
+    h.service
+        .delete_imported_key_material(&operator, request)
+        .await
+        .expect("deletes");
+    assert_eq!(
+        refusal(h.service.decrypt(&operator, decrypt_request(&newer)).await).0,
+        "KMSInvalidStateException"
+    );
+    import(1, None).await;
+    h.service
+        .decrypt(&operator, decrypt_request(&blob))
+        .await
+        .expect("decrypts");
+    // Automatic rotation is not for imported material.
+    let request = EnableKeyRotationRequest {
+        key_id: id.clone(),
+        rotation_period_in_days: None,
+    };
+    assert_eq!(
+        refusal(h.service.enable_key_rotation(&operator, request).await).0,
+        "UnsupportedOperationException"
+    );
+    // What waits for its rotation can be taken back, and is forgotten.
+    let third = import(3, Some(ImportType::NewKeyMaterial)).await;
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: id.clone(),
+        key_material_id: Some(third),
+    };
+    h.service
+        .delete_imported_key_material(&operator, request)
+        .await
+        .expect("deletes");
+    assert_eq!(states().await.len(), 2);
+    assert_eq!(describe(&h.service, &operator, &id).await.state, KeyState::Enabled);
+    import(4, Some(ImportType::NewKeyMaterial)).await;
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_key_of_imported_material_rotates_25_times_on_demand() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    for round in 0..=26_u8 {
+        let request = ImportKeyMaterialRequest {
+            import_type: Some(ImportType::NewKeyMaterial),
+            ..import_request(&id, &given, &[round; 32])
+        };
+        h.service
+            .import_key_material(&operator, request)
+            .await
+            .expect("imports");
+        if round == 0 {
+            continue;
+        }
+        let request = RotateKeyOnDemandRequest { key_id: id.clone() };
+        let rotated = h.service.rotate_key_on_demand(&operator, request).await;
+        if round <= 25 {
+            rotated.expect("rotates");
+        } else {
+            assert_eq!(refusal(rotated).0, "LimitExceededException");
+        }
+    }
+    assert_eq!(rotations(&h.service, &operator, &id).await.len(), 27);
+}
+
+#[tokio::test]
+async fn who_may_not_learns_nothing_and_leaves_an_event() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    let (_, user) = h.user("ann", bulla_model::Role::User).await;
+    let refused = h
+        .service
+        .get_parameters_for_import(&user, parameters_request(&id))
+        .await;
+    assert_eq!(refusal(refused).0, "AccessDeniedException");
+    let refused = h
+        .service
+        .import_key_material(&user, import_request(&id, &given, &[7; 32]))
+        .await;
+    assert_eq!(refusal(refused).0, "AccessDeniedException");
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: id.clone(),
+        key_material_id: None,
+    };
+    assert_eq!(
+        refusal(h.service.delete_imported_key_material(&user, request).await).0,
+        "AccessDeniedException"
+    );
+    let events = h.events();
+    for (event, name) in events[events.len() - 3..].iter().zip([
+        "GetParametersForImport",
+        "ImportKeyMaterial",
+        "DeleteImportedKeyMaterial",
+    ]) {
+        assert_eq!(
+            (&event["eventName"], &event["errorCode"]),
+            (&name.into(), &"AccessDeniedException".into())
+        );
+    }
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.state,
+        KeyState::PendingImport
+    );
+}
+
+#[tokio::test]
+async fn a_failure_at_any_step_of_an_import_leaves_the_key_as_it_was() {
+    for step in [
+        Step::Begin,
+        Step::PutRow,
+        Step::Changes,
+        Step::Events,
+        Step::Checkpoint,
+        Step::PutHead,
+        Step::Commit,
+    ] {
+        let h = Harness::new().await;
+        let operator = h.operator();
+        let id = symmetric_key(&h.service, &operator).await;
+        let given = parameters(&h.service, &operator, &id).await;
+        h.store.fail_at(Some(step));
+        let failed = h
+            .service
+            .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+            .await;
+        assert!(matches!(failed, Err(ServiceError::Store(_))), "{step:?}");
+        h.store.fail_at(None);
+        let node = h.open(&h.store.another(), 4).await.expect("opens");
+        assert_eq!(
+            describe(&node, &operator, &id).await.state,
+            KeyState::PendingImport,
+            "{step:?}"
+        );
+        assert!(rotations(&node, &operator, &id).await.is_empty(), "{step:?}");
+        node.import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+            .await
+            .expect("imports");
+        h.verify();
+    }
+}
+
+#[tokio::test]
+async fn of_two_new_materials_that_are_imported_at_once_through_two_nodes_one_is_taken() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let (_, other) = h.node(77).await;
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    // The first import of all.
+    let (a, b) = tokio::join!(
+        h.service
+            .import_key_material(&operator, import_request(&id, &given, &[1; 32])),
+        other.import_key_material(&operator, import_request(&id, &given, &[2; 32])),
+    );
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+    assert_eq!(rotations(&other, &operator, &id).await.len(), 1);
+    // New material beside it.
+    let new = |material: u8| ImportKeyMaterialRequest {
+        import_type: Some(ImportType::NewKeyMaterial),
+        ..import_request(&id, &given, &[material; 32])
+    };
+    let (a, b) = tokio::join!(
+        h.service.import_key_material(&operator, new(3)),
+        other.import_key_material(&operator, new(4)),
+    );
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+    // Rotated by two at once: once.
+    let request = || RotateKeyOnDemandRequest { key_id: id.clone() };
+    let (a, b) = tokio::join!(
+        h.service.rotate_key_on_demand(&operator, request()),
+        other.rotate_key_on_demand(&operator, request()),
+    );
+    assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+    let listed = rotations(&h.service, &operator, &id).await;
+    assert_eq!(listed.len(), 2);
+    // Rotation against deletion of what it rotates to: either it was rotated, and then its material was deleted, or it was gone.
+    h.service.import_key_material(&operator, new(5)).await.expect("imports");
+    let pending = rotations(&h.service, &operator, &id).await[2].key_material_id;
+    let deletion = DeleteImportedKeyMaterialRequest {
+        key_id: id.clone(),
+        key_material_id: Some(pending),
+    };
+    let (rotated, deleted) = tokio::join!(
+        h.service.rotate_key_on_demand(&operator, request()),
+        other.delete_imported_key_material(&operator, deletion),
+    );
+    deleted.expect("deletes");
+    let listed = rotations(&other, &operator, &id).await;
+    let key = describe(&other, &operator, &id).await;
+    match rotated {
+        Ok(_) => assert_eq!((listed.len(), key.state), (3, KeyState::PendingImport)),
+        Err(_) => assert_eq!((listed.len(), key.state), (2, KeyState::Enabled)),
+    }
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_version_that_somebody_hides_from_the_listing_enables_nothing() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let id = symmetric_key(&h.service, &operator).await;
+    let given = parameters(&h.service, &operator, &id).await;
+    let import = async |material: u8, import_type| {
+        let request = ImportKeyMaterialRequest {
+            import_type,
+            ..import_request(&id, &given, &[material; 32])
+        };
+        h.service.import_key_material(&operator, request).await
+    };
+    let first = import(1, None).await.expect("imports").key_material_id.expect("an id");
+    import(2, Some(ImportType::NewKeyMaterial)).await.expect("imports");
+    let request = RotateKeyOnDemandRequest { key_id: id.clone() };
+    h.service
+        .rotate_key_on_demand(&operator, request)
+        .await
+        .expect("rotates");
+    let request = DeleteImportedKeyMaterialRequest {
+        key_id: id.clone(),
+        key_material_id: Some(first),
+    };
+    h.service
+        .delete_imported_key_material(&operator, request)
+        .await
+        .expect("deletes");
+    // Without the row of what is missing, nothing would be missing.
+    h.store
+        .edit()
+        .rows
+        .retain(|(table, row), _| *table != Table::KeyVersions || !row.ends_with(&first.to_string()));
+    let refused = import(2, None).await;
+    assert!(matches!(refused, Err(ServiceError::Tampered { .. })), "{refused:?}");
+    assert_eq!(h.last_event()["errorCode"], "TamperedRow");
+    assert_eq!(
+        describe(&h.service, &operator, &id).await.state,
+        KeyState::PendingImport
+    );
+}
+
+#[tokio::test]
+async fn keys_of_one_material_have_ids_of_their_own_and_open_nothing_of_each_others() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let id = symmetric_key(&h.service, &operator).await;
+        let given = parameters(&h.service, &operator, &id).await;
+        let imported = h
+            .service
+            .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+            .await
+            .expect("imports");
+        made.push((
+            id.clone(),
+            imported.key_material_id,
+            encrypt(&h.service, &operator, &id).await,
+        ));
+    }
+    assert_ne!(made[0].1, made[1].1);
+    let request = DecryptRequest {
+        key_id: Some(made[1].0.clone()),
+        ..decrypt_request(&made[0].2)
+    };
+    assert_eq!(
+        refusal(h.service.decrypt(&operator, request).await).0,
+        "IncorrectKeyException"
+    );
+}

@@ -1,0 +1,695 @@
+use bulla_model::{ImportType, KeyMaterialState, KeyOrigin, KeyState, MultiRegionKeyType, Role, RotationType, Tag};
+use bulla_service::*;
+use bulla_store::Table;
+
+use crate::harness::*;
+use crate::importing::*;
+use crate::memory_store::Step;
+
+const EU: &str = "eu-west-1";
+const AP: &str = "ap-southeast-2";
+
+/// The same caller, in another region.
+fn in_region(call: &Call, region: &str) -> Call {
+    Call {
+        region: region.parse().expect("a region"),
+        ..call.clone()
+    }
+}
+
+async fn primary_key(h: &Harness) -> KeyMetadata {
+    let request = CreateKeyRequest {
+        multi_region: true,
+        ..create_key_request()
+    };
+    h.service.create_key(&h.operator(), request).await.expect("creates").key
+}
+
+fn replicate_request(key_id: &str, region: &str) -> ReplicateKeyRequest {
+    ReplicateKeyRequest {
+        key_id: key_id.to_owned(),
+        replica_region: region.parse().expect("a region"),
+        policy: None,
+        bypass_policy_lockout_safety_check: false,
+        description: "the replica".to_owned(),
+        tags: vec![Tag {
+            key: "of".to_owned(),
+            value: region.to_owned(),
+        }],
+    }
+}
+
+async fn replicate(h: &Harness, key_id: &str, region: &str) -> ReplicateKeyResponse {
+    h.service
+        .replicate_key(&h.operator(), replicate_request(key_id, region))
+        .await
+        .expect("replicates")
+}
+
+async fn rotate(service: &Service, call: &Call, key_id: &str) -> Result<RotateKeyOnDemandResponse, ServiceError> {
+    let request = RotateKeyOnDemandRequest {
+        key_id: key_id.to_owned(),
+    };
+    service.rotate_key_on_demand(call, request).await
+}
+
+async fn update_primary(service: &Service, call: &Call, key_id: &str, region: &str) -> Result<(), ServiceError> {
+    let request = UpdatePrimaryRegionRequest {
+        key_id: key_id.to_owned(),
+        primary_region: region.parse().expect("a region"),
+    };
+    service.update_primary_region(call, request).await
+}
+
+async fn schedule(service: &Service, call: &Call, key_id: &str) -> ScheduleKeyDeletionResponse {
+    let request = ScheduleKeyDeletionRequest {
+        key_id: key_id.to_owned(),
+        pending_window_in_days: Some(7),
+    };
+    service.schedule_key_deletion(call, request).await.expect("schedules")
+}
+
+async fn rotations(service: &Service, call: &Call, key_id: &str) -> Vec<RotationEntry> {
+    let request = ListKeyRotationsRequest {
+        key_id: key_id.to_owned(),
+        include_all_material: true,
+        limit: None,
+        marker: None,
+    };
+    service
+        .list_key_rotations(call, request)
+        .await
+        .expect("lists")
+        .rotations
+}
+
+#[tokio::test]
+async fn a_replica_is_a_key_of_its_own_with_the_same_material() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let primary = primary_key(&h).await;
+    let id = primary.key_id.to_string();
+    assert!(id.starts_with("mrk-"));
+    let configuration = primary.multi_region.clone().expect("it is a multi-Region key");
+    assert_eq!(
+        (
+            configuration.kind,
+            &configuration.primary.arn,
+            configuration.replicas.len()
+        ),
+        (MultiRegionKeyType::Primary, &primary.arn, 0)
+    );
+    // A material of before the replica, and the current one.
+    let oldest = encrypt(&h.service, &us, &id).await;
+    rotate(&h.service, &us, &id).await.expect("rotates");
+    let older = encrypt(&h.service, &us, &id).await;
+
+    let made = replicate(&h, &id, EU).await;
+    let event = h.last_event();
+    assert_eq!(event["eventName"], "ReplicateKey");
+    assert_eq!(event["resources"].as_array().map(Vec::len), Some(2));
+    assert_eq!(made.key.state, KeyState::Creating);
+    let replica = describe(&h.service, &eu, &id).await;
+    assert_eq!(
+        (
+            replica.state,
+            replica.description.as_str(),
+            &replica.key_id,
+            &replica.arn
+        ),
+        (KeyState::Enabled, "the replica", &primary.key_id, &made.key.arn)
+    );
+    assert_ne!(replica.arn, primary.arn);
+    let primary = describe(&h.service, &us, &id).await;
+    assert_eq!(replica.current_key_material_id, primary.current_key_material_id);
+    for (key, key_type) in [
+        (&primary, MultiRegionKeyType::Primary),
+        (&replica, MultiRegionKeyType::Replica),
+    ] {
+        let configuration = key.multi_region.clone().expect("a multi-Region key");
+        assert_eq!(configuration.kind, key_type);
+        assert_eq!(
+            (&configuration.primary.arn, configuration.primary.region.as_str()),
+            (&primary.arn, REGION)
+        );
+        assert_eq!(
+            (
+                &configuration.replicas[0].arn,
+                configuration.replicas[0].region.as_str()
+            ),
+            (&replica.arn, EU)
+        );
+        assert_eq!(configuration.replicas.len(), 1);
+    }
+    // What one region sealed opens in the other, and names the region's own key.
+    let newer = encrypt(&h.service, &eu, &id).await;
+    for (call, arn) in [(&us, &primary.arn), (&eu, &replica.arn)] {
+        for blob in [&oldest, &older, &newer] {
+            let opened = h
+                .service
+                .decrypt(call, decrypt_request(blob))
+                .await
+                .expect("opens everywhere");
+            assert_eq!(
+                (opened.plaintext.expose_secret(), &opened.key_arn),
+                (b"the plaintext".as_slice(), arn)
+            );
+        }
+    }
+    // And not where there is no replica.
+    let ap = in_region(&us, AP);
+    assert_eq!(
+        refusal(h.service.decrypt(&ap, decrypt_request(&newer)).await).0,
+        "AccessDeniedException"
+    );
+    // Nor in another account.
+    let stranger = Call {
+        caller: Caller::operator("999999999999".parse().expect("an account")),
+        ..eu.clone()
+    };
+    assert_eq!(
+        refusal(h.service.decrypt(&stranger, decrypt_request(&newer)).await).0,
+        "AccessDeniedException"
+    );
+    h.verify();
+    let reopened = h.open(&h.store, 8).await.expect("opens");
+    reopened
+        .decrypt(&eu, decrypt_request(&oldest))
+        .await
+        .expect("opens after a restart");
+}
+
+#[tokio::test]
+async fn only_a_primary_is_replicated_and_once_to_each_region() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let single = h.key().await;
+    let refused = h
+        .service
+        .replicate_key(&us, replicate_request(single.key_id.as_str(), EU))
+        .await;
+    let words = |arn| {
+        (
+            "UnsupportedOperationException",
+            format!("{arn} is not a multi-Region primary key."),
+        )
+    };
+    assert_eq!(refusal(refused), words(single.arn));
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    for region in [EU, REGION] {
+        let refused = h.service.replicate_key(&us, replicate_request(&id, region)).await;
+        assert_eq!(refusal(refused).0, "AlreadyExistsException");
+    }
+    let replica = describe(&h.service, &eu, &id).await;
+    let refused = h.service.replicate_key(&eu, replicate_request(&id, AP)).await;
+    assert_eq!(refusal(refused), words(replica.arn));
+    h.service
+        .disable_key(&us, DisableKeyRequest { key_id: id.clone() })
+        .await
+        .expect("disables");
+    let refused = h.service.replicate_key(&us, replicate_request(&id, AP)).await;
+    assert_eq!(refusal(refused).0, "DisabledException");
+    let (_, user) = h.user("ann", Role::User).await;
+    let refused = h.service.replicate_key(&user, replicate_request(&id, AP)).await;
+    assert_eq!(refusal(refused).0, "AccessDeniedException");
+    let refused = update_primary(&h.service, &user, &id, EU).await;
+    assert_eq!(refusal(refused).0, "AccessDeniedException");
+    assert_eq!(h.last_event()["errorCode"], "AccessDeniedException");
+}
+
+#[tokio::test]
+async fn a_rotation_of_the_primary_reaches_every_region_in_one_change_set() {
+    let h = Harness::new().await;
+    let (us, eu, ap) = (h.operator(), in_region(&h.operator(), EU), in_region(&h.operator(), AP));
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    replicate(&h, &id, AP).await;
+    let before = encrypt(&h.service, &ap, &id).await;
+    let (_, other) = h.node(6).await;
+    // The other node has the replica in its cache.
+    other.decrypt(&eu, decrypt_request(&before)).await.expect("opens");
+    let revision = h.store.edit().head.as_ref().map(|head| head.metadata_revision);
+    rotate(&h.service, &us, &id).await.expect("rotates");
+    let after = h.store.edit().head.as_ref().map(|head| head.metadata_revision);
+    assert_eq!(
+        after,
+        revision.map(|revision| revision + 1),
+        "one revision for three regions"
+    );
+    let current = describe(&h.service, &us, &id).await.current_key_material_id;
+    for call in [&us, &eu, &ap] {
+        assert_eq!(describe(&other, call, &id).await.current_key_material_id, current);
+        let made = other.encrypt(call, encrypt_request(&id)).await.expect("encrypts");
+        assert_eq!(Some(made.key_material_id), current);
+        for region in [&us, &eu, &ap] {
+            for blob in [&before, &made.ciphertext_blob] {
+                h.service
+                    .decrypt(region, decrypt_request(blob))
+                    .await
+                    .expect("opens everywhere");
+            }
+        }
+        let listed = rotations(&h.service, call, &id).await;
+        assert_eq!(
+            (listed.len(), listed[1].rotation_type, listed[1].state),
+            (2, Some(RotationType::OnDemand), KeyMaterialState::Current)
+        );
+    }
+    h.verify();
+}
+
+#[tokio::test]
+async fn replicas_refuse_what_is_the_primarys_to_decide() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    let arn = describe(&h.service, &eu, &id).await.arn;
+    let expected = (
+        "UnsupportedOperationException",
+        format!("{arn} is not a multi-Region primary key."),
+    );
+    let enable = EnableKeyRotationRequest {
+        key_id: id.clone(),
+        rotation_period_in_days: Some(100),
+    };
+    let disable = DisableKeyRotationRequest { key_id: id.clone() };
+    assert_eq!(refusal(rotate(&h.service, &eu, &id).await), expected);
+    assert_eq!(
+        refusal(h.service.enable_key_rotation(&eu, enable.clone()).await),
+        expected
+    );
+    assert_eq!(
+        refusal(h.service.disable_key_rotation(&eu, disable.clone()).await),
+        expected
+    );
+    assert_eq!(refusal(update_primary(&h.service, &eu, &id, AP).await), expected);
+    // The status is shared.
+    let status = async |call: &Call| {
+        let request = GetKeyRotationStatusRequest { key_id: id.clone() };
+        let status = h.service.get_key_rotation_status(call, request).await.expect("tells");
+        (status.enabled, status.rotation_period_in_days, status.next_rotation)
+    };
+    h.service.enable_key_rotation(&us, enable).await.expect("enables");
+    assert_eq!(status(&us).await, status(&eu).await);
+    assert_eq!(status(&eu).await.1, Some(100));
+    h.service.disable_key_rotation(&us, disable).await.expect("disables");
+    assert_eq!(status(&eu).await, (false, None, None));
+}
+
+#[tokio::test]
+async fn an_automatic_rotation_is_the_primarys_and_happens_once() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    let request = EnableKeyRotationRequest {
+        key_id: id.clone(),
+        rotation_period_in_days: Some(90),
+    };
+    h.service.enable_key_rotation(&us, request).await.expect("enables");
+    h.days(90);
+    let (_, other) = h.node(5).await;
+    let (a, b) = tokio::join!(h.service.sweep(), other.sweep());
+    assert_eq!(a.expect("sweeps").rotated + b.expect("sweeps").rotated, 1);
+    for call in [&us, &eu] {
+        let listed = rotations(&h.service, call, &id).await;
+        assert_eq!(
+            (listed.len(), listed[1].rotation_type),
+            (2, Some(RotationType::Automatic))
+        );
+    }
+    // A replica that is disabled does not keep the others from it; a primary that is, does.
+    h.service
+        .disable_key(&eu, DisableKeyRequest { key_id: id.clone() })
+        .await
+        .expect("disables");
+    assert_eq!(describe(&h.service, &us, &id).await.state, KeyState::Enabled);
+    h.days(90);
+    assert_eq!(h.service.sweep().await.expect("sweeps").rotated, 1);
+    assert_eq!(rotations(&h.service, &eu, &id).await.len(), 3);
+    h.service
+        .disable_key(&us, DisableKeyRequest { key_id: id.clone() })
+        .await
+        .expect("disables");
+    // However far the clock jumps, it rotates once, and not before it is enabled.
+    h.days(900);
+    assert_eq!(h.service.sweep().await.expect("sweeps").rotated, 0);
+    h.service
+        .enable_key(&us, EnableKeyRequest { key_id: id.clone() })
+        .await
+        .expect("enables");
+    assert_eq!(h.service.sweep().await.expect("sweeps").rotated, 1);
+    assert_eq!(h.service.sweep().await.expect("sweeps").rotated, 0);
+    h.verify();
+}
+
+#[tokio::test]
+async fn the_primary_moves_and_takes_what_it_decides_along() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    for _ in 0..3 {
+        rotate(&h.service, &us, &id).await.expect("rotates");
+    }
+    let refused = update_primary(&h.service, &us, &id, AP).await;
+    assert_eq!(refusal(refused).0, "NotFoundException");
+    assert_eq!(
+        refusal(update_primary(&h.service, &us, &id, REGION).await).0,
+        "UnsupportedOperationException"
+    );
+    update_primary(&h.service, &us, &id, EU).await.expect("moves");
+    assert_eq!(h.last_event()["eventName"], "UpdatePrimaryRegion");
+    for (call, key_type) in [(&us, MultiRegionKeyType::Replica), (&eu, MultiRegionKeyType::Primary)] {
+        let key = describe(&h.service, call, &id).await;
+        let configuration = key.multi_region.expect("a multi-Region key");
+        assert_eq!((configuration.kind, key.state), (key_type, KeyState::Enabled));
+        assert_eq!(configuration.primary.region.as_str(), EU);
+        assert_eq!(configuration.replicas[0].region.as_str(), REGION);
+    }
+    assert_eq!(
+        refusal(rotate(&h.service, &us, &id).await).0,
+        "UnsupportedOperationException"
+    );
+    // 25 rotations are 25, wherever the primary was.
+    for _ in 0..22 {
+        rotate(&h.service, &eu, &id).await.expect("rotates");
+    }
+    assert_eq!(refusal(rotate(&h.service, &eu, &id).await).0, "LimitExceededException");
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_primary_outlives_its_replicas_by_its_own_waiting_period() {
+    let h = Harness::new().await;
+    let (us, eu, ap) = (h.operator(), in_region(&h.operator(), EU), in_region(&h.operator(), AP));
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    replicate(&h, &id, AP).await;
+    let blob = encrypt(&h.service, &us, &id).await;
+    let scheduled = schedule(&h.service, &us, &id).await;
+    assert_eq!(
+        (
+            scheduled.state,
+            scheduled.deletion_date,
+            scheduled.pending_window_in_days
+        ),
+        (KeyState::PendingReplicaDeletion, None, 7)
+    );
+    let key = describe(&h.service, &us, &id).await;
+    assert_eq!(
+        (key.state, key.deletion_date, key.pending_window_in_days),
+        (KeyState::PendingReplicaDeletion, None, Some(7))
+    );
+    assert_eq!(
+        refusal(h.service.decrypt(&us, decrypt_request(&blob)).await).0,
+        "KMSInvalidStateException"
+    );
+    // Replicas are independent of it.
+    h.service.decrypt(&eu, decrypt_request(&blob)).await.expect("opens");
+    h.days(400);
+    assert_eq!(h.service.sweep().await.expect("sweeps").deleted, 0, "it waits");
+    schedule(&h.service, &eu, &id).await;
+    h.days(7);
+    assert_eq!(h.service.sweep().await.expect("sweeps").deleted, 1);
+    let key = describe(&h.service, &us, &id).await;
+    assert_eq!(key.state, KeyState::PendingReplicaDeletion);
+    let left = key.multi_region.expect("a multi-Region key").replicas;
+    assert_eq!(left.len(), 1);
+    schedule(&h.service, &ap, &id).await;
+    h.days(7);
+    assert_eq!(h.service.sweep().await.expect("sweeps").deleted, 1);
+    let key = describe(&h.service, &us, &id).await;
+    assert_eq!(
+        (key.state, key.deletion_date, key.pending_window_in_days),
+        (KeyState::PendingDeletion, Some(h.clock_now().plus_days(7)), None)
+    );
+    h.days(7);
+    assert_eq!(h.service.sweep().await.expect("sweeps").deleted, 1);
+    let data = h.store.edit();
+    let left = data
+        .rows
+        .keys()
+        .filter(|(table, _)| matches!(table, Table::Keys | Table::KeyVersions));
+    assert_eq!(left.count(), 0, "nothing of it is left");
+    drop(data);
+    h.verify();
+}
+
+#[tokio::test]
+async fn the_deletion_of_a_primary_is_cancelled_while_its_replicas_live() {
+    let h = Harness::new().await;
+    let us = h.operator();
+    let id = primary_key(&h).await.key_id.to_string();
+    replicate(&h, &id, EU).await;
+    schedule(&h.service, &us, &id).await;
+    for refused in [
+        refusal(h.service.replicate_key(&us, replicate_request(&id, AP)).await).0,
+        refusal(update_primary(&h.service, &us, &id, EU).await).0,
+        refusal(rotate(&h.service, &us, &id).await).0,
+    ] {
+        assert_eq!(refused, "KMSInvalidStateException");
+    }
+    h.service
+        .cancel_key_deletion(&us, CancelKeyDeletionRequest { key_id: id.clone() })
+        .await
+        .expect("cancels");
+    let key = describe(&h.service, &us, &id).await;
+    assert_eq!((key.state, key.pending_window_in_days), (KeyState::Disabled, None));
+    // Without replicas it waits as any key does.
+    let eu = in_region(&us, EU);
+    schedule(&h.service, &eu, &id).await;
+    h.days(7);
+    h.service.sweep().await.expect("sweeps");
+    let scheduled = schedule(&h.service, &us, &id).await;
+    assert_eq!(
+        (scheduled.state, scheduled.deletion_date),
+        (KeyState::PendingDeletion, Some(h.clock_now().plus_days(7)))
+    );
+}
+
+#[tokio::test]
+async fn keys_of_several_accounts_and_regions_live_side_by_side() {
+    let h = Harness::new().await;
+    let mut made = Vec::new();
+    for account in ["111122223333", "444455556666"] {
+        for region in [REGION, EU] {
+            let call = Call {
+                caller: Caller::operator(account.parse().expect("an account")),
+                region: region.parse().expect("a region"),
+                ..h.operator()
+            };
+            let key = create_key(&h.service, &call).await;
+            let blob = encrypt(&h.service, &call, key.key_id.as_str()).await;
+            made.push((call, key, blob));
+        }
+    }
+    for (at, (call, key, _)) in made.iter().enumerate() {
+        let request = ListKeysRequest {
+            limit: None,
+            marker: None,
+        };
+        let listed = h.service.list_keys(call, request).await.expect("lists").keys;
+        assert_eq!(listed, [(key.key_id.clone(), key.arn.clone())]);
+        for (other, (_, _, blob)) in made.iter().enumerate() {
+            let opened = h.service.decrypt(call, decrypt_request(blob)).await;
+            assert_eq!(opened.is_ok(), at == other, "{at} {other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_region_imports_the_material_of_a_key_of_its_own() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let request = CreateKeyRequest {
+        multi_region: true,
+        origin: KeyOrigin::External,
+        ..create_key_request()
+    };
+    let id = h
+        .service
+        .create_key(&us, request)
+        .await
+        .expect("creates")
+        .key
+        .key_id
+        .to_string();
+    let refused = h.service.replicate_key(&us, replicate_request(&id, EU)).await;
+    assert_eq!(refusal(refused).0, "KMSInvalidStateException", "no material yet");
+    let import = async |call: &Call, material: u8, import_type| {
+        let given = parameters(&h.service, call, &id).await;
+        let request = ImportKeyMaterialRequest {
+            import_type,
+            ..import_request(&id, &given, &[material; 32])
+        };
+        let imported = h.service.import_key_material(call, request).await;
+        imported.map(|imported| imported.key_material_id.expect("an id"))
+    };
+    let first = import(&us, 1, None).await.expect("imports");
+    let blob = encrypt(&h.service, &us, &id).await;
+    replicate(&h, &id, EU).await;
+    assert_eq!(describe(&h.service, &eu, &id).await.state, KeyState::PendingImport);
+    // A token is of one region.
+    let given = parameters(&h.service, &us, &id).await;
+    let refused = h
+        .service
+        .import_key_material(&eu, import_request(&id, &given, &[1; 32]))
+        .await;
+    assert_eq!(refusal(refused).0, "InvalidImportTokenException");
+    assert_eq!(
+        refusal(import(&eu, 2, None).await).0,
+        "IncorrectKeyMaterialException",
+        "other material than the primary's"
+    );
+    assert_eq!(import(&eu, 1, None).await.expect("imports"), first);
+    h.service
+        .decrypt(&eu, decrypt_request(&blob))
+        .await
+        .expect("opens in the replica's region");
+
+    // New material: the primary first, then every replica, then the rotation.
+    assert_eq!(
+        refusal(import(&eu, 2, Some(ImportType::NewKeyMaterial)).await).0,
+        "UnsupportedOperationException"
+    );
+    let second = import(&us, 2, Some(ImportType::NewKeyMaterial)).await.expect("imports");
+    let state = async |call: &Call| rotations(&h.service, call, &id).await[1].state;
+    assert_eq!(state(&us).await, KeyMaterialState::PendingMultiRegionImportAndRotation);
+    assert_eq!(
+        refusal(rotate(&h.service, &us, &id).await).0,
+        "KMSInvalidStateException",
+        "a replica lacks it"
+    );
+    assert_eq!(
+        import(&eu, 2, Some(ImportType::ExistingKeyMaterial))
+            .await
+            .expect("imports"),
+        second
+    );
+    assert_eq!(
+        (state(&us).await, state(&eu).await),
+        (KeyMaterialState::PendingRotation, KeyMaterialState::PendingRotation)
+    );
+    rotate(&h.service, &us, &id).await.expect("rotates");
+    for call in [&us, &eu] {
+        assert_eq!(
+            describe(&h.service, call, &id).await.current_key_material_id,
+            Some(second)
+        );
+        h.service.decrypt(call, decrypt_request(&blob)).await.expect("opens");
+    }
+    // Deleting in a replica leaves the primary as it is.
+    let delete = async |call: &Call, material| {
+        let request = DeleteImportedKeyMaterialRequest {
+            key_id: id.clone(),
+            key_material_id: Some(material),
+        };
+        h.service
+            .delete_imported_key_material(call, request)
+            .await
+            .expect("deletes")
+    };
+    delete(&eu, first).await;
+    assert_eq!(describe(&h.service, &eu, &id).await.state, KeyState::PendingImport);
+    assert_eq!(describe(&h.service, &us, &id).await.state, KeyState::Enabled);
+    import(&eu, 1, None).await.expect("imports");
+    // Deleting what waits in the primary deletes it in the replicas.
+    let third = import(&us, 3, Some(ImportType::NewKeyMaterial)).await.expect("imports");
+    import(&eu, 3, None).await.expect("imports");
+    delete(&us, third).await;
+    assert_eq!(rotations(&h.service, &eu, &id).await.len(), 2);
+    assert_eq!(describe(&h.service, &eu, &id).await.state, KeyState::Enabled);
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_failure_at_any_step_leaves_no_region_ahead_of_another() {
+    for step in [
+        Step::Begin,
+        Step::PutRow,
+        Step::Changes,
+        Step::Events,
+        Step::Checkpoint,
+        Step::PutHead,
+        Step::Commit,
+    ] {
+        let h = Harness::new().await;
+        let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+        let id = primary_key(&h).await.key_id.to_string();
+        h.store.fail_at(Some(step));
+        let failed = h.service.replicate_key(&us, replicate_request(&id, EU)).await;
+        assert!(matches!(failed, Err(ServiceError::Store(_))), "{step:?}");
+        h.store.fail_at(None);
+        let request = DescribeKeyRequest {
+            key_id: id.clone(),
+            grant_tokens: Vec::new(),
+        };
+        assert_eq!(
+            refusal(h.service.describe_key(&eu, request).await).0,
+            "NotFoundException"
+        );
+        replicate(&h, &id, EU).await;
+        h.store.fail_at(Some(step));
+        rotate(&h.service, &us, &id).await.expect_err("fails");
+        update_primary(&h.service, &us, &id, EU).await.expect_err("fails");
+        h.store.fail_at(None);
+        let node = h.open(&h.store.another(), 4).await.expect("opens");
+        let (a, b) = (describe(&node, &us, &id).await, describe(&node, &eu, &id).await);
+        assert_eq!(a.current_key_material_id, b.current_key_material_id, "{step:?}");
+        assert_eq!(
+            a.multi_region.expect("a multi-Region key").primary,
+            b.multi_region.expect("a multi-Region key").primary
+        );
+        assert_eq!(rotations(&node, &eu, &id).await.len(), 1, "{step:?}");
+        h.verify();
+    }
+}
+
+#[tokio::test]
+async fn two_nodes_that_change_regions_at_once_leave_one_legal_history() {
+    let h = Harness::new().await;
+    let (us, eu) = (h.operator(), in_region(&h.operator(), EU));
+    let (_, other) = h.node(77).await;
+    for _ in 0..8 {
+        let id = primary_key(&h).await.key_id.to_string();
+        // A rotation against a replication: the replica has all material, whichever was first.
+        let (rotated, replicated) = tokio::join!(
+            rotate(&h.service, &us, &id),
+            other.replicate_key(&us, replicate_request(&id, EU)),
+        );
+        rotated.expect("rotates");
+        replicated.expect("replicates");
+        let (a, b) = (describe(&h.service, &us, &id).await, describe(&other, &eu, &id).await);
+        assert_eq!(a.current_key_material_id, b.current_key_material_id);
+        assert_eq!(
+            rotations(&h.service, &us, &id).await.len(),
+            rotations(&other, &eu, &id).await.len()
+        );
+        // Two replications to two regions: both are known everywhere.
+        let (one, two) = tokio::join!(
+            h.service.replicate_key(&us, replicate_request(&id, AP)),
+            other.replicate_key(&us, replicate_request(&id, "ca-central-1")),
+        );
+        one.expect("replicates");
+        two.expect("replicates");
+        let configuration = describe(&h.service, &eu, &id).await.multi_region;
+        assert_eq!(configuration.expect("a multi-Region key").replicas.len(), 3);
+        // A move of the primary against a rotation by the old one: the rotation came before it, or is refused.
+        let (moved, rotated) = tokio::join!(update_primary(&h.service, &us, &id, EU), rotate(&other, &us, &id),);
+        moved.expect("moves");
+        let count = rotations(&h.service, &eu, &id).await.len();
+        assert_eq!(count, if rotated.is_ok() { 3 } else { 2 });
+        // A rotation against a change of a replica's own: neither loses the other's.
+        let disable = DisableKeyRequest { key_id: id.clone() };
+        let (rotated, disabled) = tokio::join!(rotate(&h.service, &eu, &id), other.disable_key(&us, disable));
+        rotated.expect("rotates");
+        disabled.expect("disables");
+        let (a, b) = (describe(&h.service, &us, &id).await, describe(&other, &eu, &id).await);
+        assert_eq!(a.current_key_material_id, b.current_key_material_id);
+        assert_eq!((a.state, b.state), (KeyState::Disabled, KeyState::Enabled));
+    }
+    h.verify();
+}
