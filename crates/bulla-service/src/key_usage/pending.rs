@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(writing.len(), 2);
         pending.used(&a, used("e4", 4));
         pending.written(&writing);
-        assert_eq!(pending.keys(), [a.clone()]);
+        assert_eq!(pending.keys(), std::slice::from_ref(&a));
         pending.forget(&a);
         assert!(pending.last("arn/a").is_none());
         let forgotten = pending.of(&[a]);
