@@ -92,3 +92,18 @@ pub(crate) fn pkcs8(spec: Spec) -> Vec<u8> {
     let der = key.pkcs8_der().expect("a key pair");
     der.expose_secret().to_vec()
 }
+
+/// Every material of a key.
+pub(crate) async fn rotations(service: &Service, call: &Call, key_id: &str) -> Vec<RotationEntry> {
+    let request = ListKeyRotationsRequest {
+        key_id: key_id.to_owned(),
+        include_all_material: true,
+        limit: None,
+        marker: None,
+    };
+    service
+        .list_key_rotations(call, request)
+        .await
+        .expect("lists")
+        .rotations
+}
