@@ -58,6 +58,12 @@ SAME = [
     ("generate_data_key", lambda m: {"KeyId": m["key"], "KeySpec": "AES_192"}),
     ("generate_data_key", lambda m: {"KeyId": m["key"], "NumberOfBytes": 1025}),
     ("generate_random", lambda m: {"NumberOfBytes": 1025}),
+    ("sign", lambda m: {"KeyId": NOBODY, "Message": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}),
+    ("verify", lambda m: {"KeyId": NOBODY, "Message": b"x", "Signature": b"x", "SigningAlgorithm": "ECDSA_SHA_256"}),
+    ("get_public_key", lambda m: {"KeyId": NOBODY}),
+    ("generate_mac", lambda m: {"KeyId": NOBODY, "Message": b"x", "MacAlgorithm": "HMAC_SHA_256"}),
+    ("tag_resource", lambda m: {"KeyId": NOBODY, "Tags": []}),
+    ("list_resource_tags", lambda m: {"KeyId": NOBODY}),
 ]
 
 # Calls on which they differ: Bulla's code, moto's, and why Bulla's is the right one.
@@ -87,6 +93,73 @@ DIFFERENT = [
 ]
 
 
+# Answers on which both agree, member by member; a function of a client, and of what was prepared.
+METADATA = ["KeyUsage", "KeySpec", "CustomerMasterKeySpec", "KeyState", "Enabled", "KeyManager", "Origin", "MultiRegion", "Description"]
+ALGORITHMS = ["EncryptionAlgorithms", "SigningAlgorithms"]
+
+
+def metadata(members, **arguments):
+    return lambda kms, made: {name: kms.create_key(**arguments)["KeyMetadata"].get(name) for name in members}
+
+
+def after(operation, **more):
+    """The state of a key after an operation."""
+    def answer(kms, made):
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        getattr(kms, operation)(KeyId=key, **more)
+        return kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+    return answer
+
+
+def tags(kms, made):
+    key = kms.create_key(Tags=[{"TagKey": "a", "TagValue": "1"}])["KeyMetadata"]["KeyId"]
+    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "b", "TagValue": "2"}, {"TagKey": "a", "TagValue": "3"}])
+    kms.untag_resource(KeyId=key, TagKeys=["b"])
+    return kms.list_resource_tags(KeyId=key)["Tags"]
+
+
+def signed(kms, made):
+    key = kms.create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+    arguments = {"KeyId": key, "Message": b"message", "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"}
+    signature = kms.sign(**arguments)["Signature"]
+    return len(signature), kms.verify(Signature=signature, **arguments)["SignatureValid"], sorted(
+        name for name in kms.get_public_key(KeyId=key) if name in ("KeyId", "PublicKey", "KeySpec", "KeyUsage", "SigningAlgorithms"))
+
+
+def opened(kms, made):
+    answer = kms.decrypt(CiphertextBlob=made["sealed"], EncryptionContext={"a": "b"})
+    return answer["Plaintext"], answer["KeyId"].endswith(made["key"]), answer["EncryptionAlgorithm"]
+
+
+def rotation(kms, made):
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
+    on = kms.get_key_rotation_status(KeyId=key)
+    kms.disable_key_rotation(KeyId=key)
+    return on["KeyRotationEnabled"], on["RotationPeriodInDays"], kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+
+
+SAME_ANSWERS = [
+    metadata(METADATA + ALGORITHMS),
+    metadata(METADATA, Description="with a description"),
+    *[metadata(METADATA + ALGORITHMS, KeySpec=spec, KeyUsage="SIGN_VERIFY") for spec in ("RSA_2048", "ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521",
+                                                                                       "ECC_SECG_P256K1")],
+    metadata(METADATA + ALGORITHMS, KeySpec="RSA_3072", KeyUsage="ENCRYPT_DECRYPT"),
+    metadata(METADATA, KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC"),
+    after("disable_key"),
+    after("schedule_key_deletion", PendingWindowInDays=7),
+    tags,
+    signed,
+    opened,
+    rotation,
+    lambda kms, made: len(kms.generate_data_key(KeyId=made["key"], KeySpec="AES_256")["Plaintext"]),
+    lambda kms, made: len(kms.generate_data_key(KeyId=made["key"], NumberOfBytes=77)["Plaintext"]),
+    lambda kms, made: "Plaintext" in kms.generate_data_key_without_plaintext(KeyId=made["key"], KeySpec="AES_128"),
+    lambda kms, made: [alias["AliasName"] for alias in kms.list_aliases(KeyId=made["key"])["Aliases"]] == [ALIAS],
+    lambda kms, made: kms.describe_key(KeyId=ALIAS)["KeyMetadata"]["KeyId"] == made["key"],
+]
+
+
 def code_of(kms, made, operation, arguments):
     try:
         getattr(kms, operation)(**arguments(made))
@@ -101,5 +174,9 @@ for operation, arguments, *expected in SAME + DIFFERENT:
     ours, theirs = code_of(bulla, made["bulla"], operation, arguments), code_of(moto, made["moto"], operation, arguments)
     if [ours, theirs] != (expected[:2] or [ours, ours]) or ours == "ok":
         found.append(f"{operation} {str(arguments(made['bulla']))[:100]}: {ours}, moto: {theirs}")
+for number, answer in enumerate(SAME_ANSWERS):
+    ours, theirs = answer(bulla, made["bulla"]), answer(moto, made["moto"])
+    if ours != theirs:
+        found.append(f"answer {number} ({getattr(answer, '__name__', '')}):\n   {ours}\n   {theirs} of moto")
 assert not found, "\n".join(found)
-print(f"boto3 beside moto: {len(SAME)} codes are the same, {len(DIFFERENT)} differ on purpose")
+print(f"boto3 beside moto: {len(SAME)} codes and {len(SAME_ANSWERS)} answers are the same, {len(DIFFERENT)} differ on purpose")

@@ -61,7 +61,9 @@ def check(path, shape, value):
             pattern = limits["pattern"].replace("9-_.", "9_.-")
             expect(re.fullmatch(pattern, value) is not None, f"{path}: {value[:80]!r} is not of {pattern}")
         if shape.type_name == "string" and shape.enum:
-            expect(value in shape.enum, f"{path}: {value!r} is none of {shape.enum}")
+            # AWS answers the same in both members, also for specs that are newer than the old one's set.
+            known = model.shape_for("KeySpec").enum if shape.name == "CustomerMasterKeySpec" else shape.enum
+            expect(value in known, f"{path}: {value!r} is none of {known}")
     elif shape.type_name in ("integer", "long"):
         expect(limits.get("min", value) <= value <= limits.get("max", value), f"{path}: {value} is not within {limits}")
 

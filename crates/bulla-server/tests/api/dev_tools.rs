@@ -143,3 +143,101 @@ async fn a_server_that_verifies_signatures_has_none_of_it() {
     }
     server.ok("DescribeKey", json!({"KeyId": id})).await;
 }
+
+fn tags(list: &[(&str, &str)]) -> Value {
+    list.iter()
+        .map(|(key, value)| json!({"TagKey": key, "TagValue": value}))
+        .collect()
+}
+
+const ID: &str = "00000000-0000-4000-8000-000000000042";
+/// 32 times 7.
+const MATERIAL: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+#[tokio::test]
+async fn creation_tags_choose_a_keys_id_and_its_material() {
+    let server = Harness::dev().await;
+    let input = json!({"Tags": tags(&[("_custom_id_", ID), ("_custom_key_material_", MATERIAL), ("team", "x")])});
+    assert_eq!(key(&server, input.clone()).await, ID);
+    let kept = server.dev_ok("ListResourceTags", json!({"KeyId": ID})).await;
+    let kept: Vec<&str> = kept["Tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| tag["TagKey"].as_str().unwrap())
+        .collect();
+    assert_eq!(kept, ["_custom_id_", "team"], "the material is kept nowhere else");
+    let sealed = server
+        .dev_ok("Encrypt", json!({"KeyId": ID, "Plaintext": "AAAA"}))
+        .await;
+    server
+        .dev_send("CreateKey", input.clone())
+        .await
+        .is_error(400, "AlreadyExistsException");
+
+    // The same id and material make the same key again: what was sealed before a reset opens after it.
+    server.post("/dev/reset", "", "").await;
+    key(&server, input).await;
+    let opened = server
+        .dev_ok("Decrypt", json!({"CiphertextBlob": sealed["CiphertextBlob"]}))
+        .await;
+    assert_eq!(
+        (&opened["Plaintext"], opened["KeyId"].as_str().unwrap().ends_with(ID)),
+        (&json!("AAAA"), true)
+    );
+
+    let mac = json!({
+        "KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC", "Tags": tags(&[("_custom_key_material_", MATERIAL)]),
+    });
+    let mac = key(&server, mac).await;
+    let made = server
+        .dev_ok(
+            "GenerateMac",
+            json!({"KeyId": mac, "Message": "bWVzc2FnZQ==", "MacAlgorithm": "HMAC_SHA_256"}),
+        )
+        .await;
+    let expected = aws_lc_rs::hmac::sign(
+        &aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &[7; 32]),
+        b"message",
+    );
+    assert_eq!(made["Mac"], base64_simd::STANDARD.encode_to_string(expected.as_ref()));
+}
+
+#[tokio::test]
+async fn creation_tags_that_choose_nothing_possible_are_refused() {
+    let server = Harness::dev().await;
+    for wrong in [
+        json!({"Tags": tags(&[("_custom_id_", "my-key")])}),
+        json!({"Tags": tags(&[("_custom_id_", "mrk-00000000000000000000000000000042")])}),
+        json!({"MultiRegion": true, "Tags": tags(&[("_custom_id_", ID)])}),
+        json!({"Tags": tags(&[("_custom_key_material_", "BwcH")])}),
+        json!({"Tags": tags(&[("_custom_key_material_", "not base64")])}),
+        json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Tags": tags(&[("_custom_key_material_", MATERIAL)])}),
+    ] {
+        server
+            .dev_send("CreateKey", wrong)
+            .await
+            .is_error(400, "ValidationException");
+    }
+    assert_eq!(server.dev_ok("ListKeys", json!({})).await["Keys"], json!([]));
+}
+
+#[tokio::test]
+async fn a_server_that_verifies_signatures_takes_creation_tags_for_tags() {
+    let server = Harness::start().await;
+    let input = json!({"Tags": tags(&[("_custom_id_", ID), ("_custom_key_material_", MATERIAL)])});
+    let (first, second) = (
+        server.ok("CreateKey", input.clone()).await,
+        server.ok("CreateKey", input).await,
+    );
+    let metadata = |made: &Value| made["KeyMetadata"].clone();
+    assert_ne!(metadata(&first)["KeyId"], json!(ID));
+    assert_ne!(
+        metadata(&first)["CurrentKeyMaterialId"],
+        metadata(&second)["CurrentKeyMaterialId"]
+    );
+    let kept = server
+        .ok("ListResourceTags", json!({"KeyId": metadata(&first)["KeyId"]}))
+        .await;
+    assert_eq!(kept["Tags"].as_array().unwrap().len(), 2);
+}

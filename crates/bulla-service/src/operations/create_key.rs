@@ -1,10 +1,13 @@
+pub(crate) mod creation_tags;
+
 use bulla_model::{KeyArn, KeyOrigin, KeySpec, KeyState, KeyUsage, Tag, TagError};
 use bulla_store::Table;
 use serde_json::{Map, Value, json};
 
+use self::creation_tags::CreationTags;
 use crate::bodies::{KeyBody, MultiRegionBody, VERSION};
 use crate::decision::{Decision, EventKind};
-use crate::key_material::put_new_material;
+use crate::key_material::{NewVersion, put_new_material};
 use crate::limits::{self, members, shown};
 use crate::operations::describe_custom_key_stores::no_such_store;
 use crate::row_ids::{key_row, keys_owner};
@@ -116,8 +119,12 @@ impl Operation for CreateKeyRequest {
             ));
         }
         self.check_kind()?;
+        let mut tags = self.tags.clone();
+        let chosen = CreationTags::take(decision.core.mode, self.multi_region, &mut tags)?;
         let (account, region) = (decision.account(), decision.region());
-        let id = if self.multi_region {
+        let id = if let Some(id) = &chosen.id {
+            id.clone()
+        } else if self.multi_region {
             decision.core.draw_multi_region_key_id()?
         } else {
             decision.core.draw_key_id()?
@@ -125,11 +132,18 @@ impl Operation for CreateKeyRequest {
         let (arn, row) = (KeyArn::new(region, account, &id), key_row(account, region, &id));
         // The id is new with all but certainty; that the row is not there yet is part of the decision nevertheless.
         if decision.key(&row).await?.is_some() {
-            return Err(ServiceError::Internal("the random generator repeats itself"));
+            return Err(match chosen.id {
+                Some(_) => ServiceError::AlreadyExists(format!("The key {arn} already exists")),
+                None => ServiceError::Internal("the random generator repeats itself"),
+            });
         }
-        let current = match self.origin {
-            KeyOrigin::External => None,
-            _ => Some(put_new_material(decision, &row, self.spec, 1, None).await?),
+        let current = match (self.origin, chosen.stored(self.spec, &id)?) {
+            (KeyOrigin::External, _) => None,
+            (_, Some((stored, material_id))) => {
+                NewVersion::made(&row, self.spec, &stored, material_id, 1, None).put(decision)?;
+                Some(material_id)
+            }
+            (_, None) => Some(put_new_material(decision, &row, self.spec, 1, None).await?),
         };
         let state = current.map_or(KeyState::PendingImport, |_| KeyState::Enabled);
         let body = KeyBody {
@@ -141,7 +155,7 @@ impl Operation for CreateKeyRequest {
             state,
             created: decision.now,
             deletion_date: None,
-            tags: self.tags.clone(),
+            tags,
             current,
             versions: current.map_or(0, |_| 1),
             on_demand_rotations: 0,
@@ -178,6 +192,10 @@ pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), ServiceError> {
 /// Tags as an event shows them.
 pub(crate) fn shown_tags(tags: &[Tag]) -> Value {
     let tags = tags.iter().take(Tag::MAX_PER_KEY);
-    tags.map(|tag| json!({"tagKey": shown(&tag.key), "tagValue": shown(&tag.value)}))
+    let value = |tag: &Tag| match tag.key.as_str() {
+        creation_tags::MATERIAL => Value::Null,
+        _ => shown(&tag.value),
+    };
+    tags.map(|tag| json!({"tagKey": shown(&tag.key), "tagValue": value(tag)}))
         .collect()
 }
