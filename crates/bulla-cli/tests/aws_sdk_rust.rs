@@ -3,14 +3,15 @@
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
-use aws_lc_rs::{agreement, signature};
+use aws_lc_rs::{agreement, rsa, signature};
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{
-    DataKeyPairSpec, DataKeySpec, EncapsulationAlgorithmSpec, KeyAgreementAlgorithmSpec, KeySpec, KeyState, KeyUsageType, MacAlgorithmSpec,
-    SigningAlgorithmSpec, Tag,
+    AlgorithmSpec, DataKeyPairSpec, DataKeySpec, EncapsulationAlgorithmSpec, ExpirationModelType,
+    KeyAgreementAlgorithmSpec, KeySpec, KeyState, KeyUsageType, MacAlgorithmSpec, OriginType, SigningAlgorithmSpec,
+    Tag, WrappingKeySpec,
 };
 use bulla_testkit::BullaProcess;
 use support::{BULLA, Credentials as Admin, init};
@@ -48,10 +49,7 @@ impl Bulla {
 
 /// The code of an error, and its message.
 fn said<E: ProvideErrorMetadata>(error: &SdkError<E>) -> (&str, &str) {
-    (
-        error.code().unwrap_or("no code"),
-        error.message().unwrap_or_default(),
-    )
+    (error.code().unwrap_or("no code"), error.message().unwrap_or_default())
 }
 
 async fn key(kms: &Client, spec: KeySpec, usage: KeyUsageType) -> Result<String, Failed> {
@@ -72,7 +70,11 @@ async fn symmetric_keys_aliases_rotations_and_states() -> Result<(), Failed> {
     let made = kms.create_key().description("from Rust").tags(tag).send().await?;
     let metadata = made.key_metadata.ok_or("no metadata")?;
     let (key, arn) = (metadata.key_id.as_str(), metadata.arn.as_deref().unwrap_or_default());
-    kms.create_alias().alias_name("alias/rust").target_key_id(key).send().await?;
+    kms.create_alias()
+        .alias_name("alias/rust")
+        .target_key_id(key)
+        .send()
+        .await?;
     let sealed = kms
         .encrypt()
         .key_id("alias/rust")
@@ -88,12 +90,34 @@ async fn symmetric_keys_aliases_rotations_and_states() -> Result<(), Failed> {
         .encryption_context("a", "b")
         .send()
         .await?;
-    assert_eq!((opened.plaintext, opened.key_id.as_deref()), (Some(Blob::new("secret")), Some(arn)));
-    let error = kms.decrypt().ciphertext_blob(blob).send().await.expect_err("another context");
-    assert_eq!(said(&error).0, "InvalidCiphertextException", "{}", DisplayErrorContext(&error));
-    assert!(error.as_service_error().is_some_and(|error| error.is_invalid_ciphertext_exception()));
+    assert_eq!(
+        (opened.plaintext, opened.key_id.as_deref()),
+        (Some(Blob::new("secret")), Some(arn))
+    );
+    let error = kms
+        .decrypt()
+        .ciphertext_blob(blob)
+        .send()
+        .await
+        .expect_err("another context");
+    assert_eq!(
+        said(&error).0,
+        "InvalidCiphertextException",
+        "{}",
+        DisplayErrorContext(&error)
+    );
+    assert!(
+        error
+            .as_service_error()
+            .is_some_and(|error| error.is_invalid_ciphertext_exception())
+    );
 
-    let data_key = kms.generate_data_key().key_id(key).key_spec(DataKeySpec::Aes256).send().await?;
+    let data_key = kms
+        .generate_data_key()
+        .key_id(key)
+        .key_spec(DataKeySpec::Aes256)
+        .send()
+        .await?;
     let opened = kms
         .decrypt()
         .ciphertext_blob(data_key.ciphertext_blob.ok_or("no ciphertext")?)
@@ -115,9 +139,17 @@ async fn symmetric_keys_aliases_rotations_and_states() -> Result<(), Failed> {
         .send()
         .await
         .expect_err("it is disabled");
-    assert_eq!(said(&error), ("DisabledException", format!("{arn} is disabled.").as_str()));
+    assert_eq!(
+        said(&error),
+        ("DisabledException", format!("{arn} is disabled.").as_str())
+    );
     kms.enable_key().key_id(key).send().await?;
-    let going = kms.schedule_key_deletion().key_id(key).pending_window_in_days(7).send().await?;
+    let going = kms
+        .schedule_key_deletion()
+        .key_id(key)
+        .pending_window_in_days(7)
+        .send()
+        .await?;
     assert_eq!(going.key_state, Some(KeyState::PendingDeletion));
     assert!(going.deletion_date > metadata.creation_date);
     Ok(())
@@ -182,8 +214,10 @@ async fn signatures_macs_and_key_agreement() -> Result<(), Failed> {
         .send()
         .await?;
     let theirs = public_key(&kms, &agrees).await?;
-    let theirs = agreement::ParsedPublicKey::try_from(theirs.as_slice())?;
-    let agreed = agreement::agree(&mine, &theirs, Failed::from("no agreement"), |secret| Ok(secret.to_vec()))?;
+    let theirs = agreement::UnparsedPublicKey::new(&agreement::ECDH_P384, theirs);
+    let agreed = agreement::agree(&mine, &theirs, Failed::from("no agreement"), |secret| {
+        Ok(secret.to_vec())
+    })?;
     assert_eq!(shared.shared_secret.map(Blob::into_inner), Some(agreed));
     Ok(())
 }
@@ -223,5 +257,69 @@ async fn encapsulation_and_data_key_pairs() -> Result<(), Failed> {
         .await?;
     assert_eq!(opened.plaintext, pair.private_key_plaintext);
 
+    Ok(())
+}
+
+#[tokio::test]
+async fn imported_material_and_replicas() -> Result<(), Failed> {
+    let bulla = Bulla::start();
+    let (kms, there) = (bulla.client("eu-west-1"), bulla.client("us-east-1"));
+    let made = kms
+        .create_key()
+        .origin(OriginType::External)
+        .multi_region(true)
+        .send()
+        .await?;
+    let key = made.key_metadata.ok_or("no metadata")?.key_id;
+    let parameters = kms
+        .get_parameters_for_import()
+        .key_id(&key)
+        .wrapping_algorithm(AlgorithmSpec::RsaesOaepSha256)
+        .wrapping_key_spec(WrappingKeySpec::Rsa3072)
+        .send()
+        .await?;
+    let wrapping = rsa::PublicEncryptingKey::from_der(parameters.public_key.ok_or("no public key")?.as_ref())?;
+    let wrapping = rsa::OaepPublicEncryptingKey::new(wrapping)?;
+    let mut wrapped = vec![0; wrapping.ciphertext_size()];
+    wrapping.encrypt(&rsa::OAEP_SHA256_MGF1SHA256, &[7; 32], &mut wrapped, None)?;
+    kms.import_key_material()
+        .key_id(&key)
+        .import_token(parameters.import_token.ok_or("no token")?)
+        .encrypted_key_material(Blob::new(wrapped))
+        .expiration_model(ExpirationModelType::KeyMaterialDoesNotExpire)
+        .send()
+        .await?;
+    let sealed = kms.encrypt().key_id(&key).plaintext(Blob::new("x")).send().await?;
+    kms.decrypt()
+        .ciphertext_blob(sealed.ciphertext_blob.ok_or("no ciphertext")?)
+        .send()
+        .await?;
+
+    let made = kms.create_key().multi_region(true).send().await?;
+    let key = made.key_metadata.ok_or("no metadata")?.key_id;
+    let sealed = kms
+        .encrypt()
+        .key_id(&key)
+        .plaintext(Blob::new("everywhere"))
+        .send()
+        .await?;
+    kms.replicate_key()
+        .key_id(&key)
+        .replica_region("us-east-1")
+        .send()
+        .await?;
+    let state = async || -> Result<Option<KeyState>, Failed> {
+        let described = there.describe_key().key_id(&key).send().await?;
+        Ok(described.key_metadata.and_then(|metadata| metadata.key_state))
+    };
+    while state().await? == Some(KeyState::Creating) {
+        tokio::task::yield_now().await;
+    }
+    let opened = there
+        .decrypt()
+        .ciphertext_blob(sealed.ciphertext_blob.ok_or("no ciphertext")?)
+        .send()
+        .await?;
+    assert_eq!(opened.plaintext, Some(Blob::new("everywhere")));
     Ok(())
 }

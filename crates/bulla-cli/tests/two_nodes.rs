@@ -127,7 +127,11 @@ fn two_processes_that_rotate_import_and_delete_at_once_write_one_legal_history()
     assert!(exported.succeeded(), "{}", exported.stderr);
     let mut keys: BTreeMap<String, Key> = BTreeMap::new();
     let mut steps = 0;
-    for line in exported.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in exported
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         let event: Value = serde_json::from_slice(line).expect("an event is JSON");
         let name = event["eventName"].as_str().expect("a name").to_owned();
         let code = event["errorCode"].as_str();

@@ -99,7 +99,9 @@ ALGORITHMS = ["EncryptionAlgorithms", "SigningAlgorithms"]
 
 
 def metadata(members, **arguments):
-    return lambda kms, made: {name: kms.create_key(**arguments)["KeyMetadata"].get(name) for name in members}
+    # Moto leaves out what was not asked for, and writes lists that are empty: both are asked for everything, and empty is absent.
+    arguments = {"KeyUsage": "ENCRYPT_DECRYPT", "MultiRegion": False, **arguments}
+    return lambda kms, made: {name: kms.create_key(**arguments)["KeyMetadata"].get(name) or None for name in members}
 
 
 def after(operation, **more):
@@ -123,12 +125,13 @@ def signed(kms, made):
     arguments = {"KeyId": key, "Message": b"message", "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"}
     signature = kms.sign(**arguments)["Signature"]
     return len(signature), kms.verify(Signature=signature, **arguments)["SignatureValid"], sorted(
-        name for name in kms.get_public_key(KeyId=key) if name in ("KeyId", "PublicKey", "KeySpec", "KeyUsage", "SigningAlgorithms"))
+        # Moto leaves out the spec.
+        name for name in kms.get_public_key(KeyId=key) if name in ("KeyId", "PublicKey", "KeyUsage", "SigningAlgorithms"))
 
 
 def opened(kms, made):
     answer = kms.decrypt(CiphertextBlob=made["sealed"], EncryptionContext={"a": "b"})
-    return answer["Plaintext"], answer["KeyId"].endswith(made["key"]), answer["EncryptionAlgorithm"]
+    return answer["Plaintext"], answer["KeyId"].endswith(made["key"])
 
 
 def rotation(kms, made):
@@ -136,7 +139,8 @@ def rotation(kms, made):
     kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
     on = kms.get_key_rotation_status(KeyId=key)
     kms.disable_key_rotation(KeyId=key)
-    return on["KeyRotationEnabled"], on["RotationPeriodInDays"], kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
+    # Moto leaves out the period.
+    return on["KeyRotationEnabled"], kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]
 
 
 SAME_ANSWERS = [
@@ -175,7 +179,11 @@ for operation, arguments, *expected in SAME + DIFFERENT:
     if [ours, theirs] != (expected[:2] or [ours, ours]) or ours == "ok":
         found.append(f"{operation} {str(arguments(made['bulla']))[:100]}: {ours}, moto: {theirs}")
 for number, answer in enumerate(SAME_ANSWERS):
-    ours, theirs = answer(bulla, made["bulla"]), answer(moto, made["moto"])
+    try:
+        ours, theirs = answer(bulla, made["bulla"]), answer(moto, made["moto"])
+    except Exception as error:  # noqa: BLE001
+        found.append(f"answer {number} ({getattr(answer, '__name__', '')}): {error!r}")
+        continue
     if ours != theirs:
         found.append(f"answer {number} ({getattr(answer, '__name__', '')}):\n   {ours}\n   {theirs} of moto")
 assert not found, "\n".join(found)
