@@ -1,6 +1,8 @@
 //! Two processes on one database rotate, import, disable and delete the same keys at once: their one audit log, replayed from its first
 //! event, is a history that AWS's state machine allows, event by event.
 
+#![expect(clippy::panic, reason = "a test may panic")]
+
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 

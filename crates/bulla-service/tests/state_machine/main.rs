@@ -259,7 +259,7 @@ impl StateMachineTest for Bulla {
     }
 
     fn apply(mut bulla: Bulla, after: &World, step: Step) -> Bulla {
-        let runtime = std::mem::replace(&mut bulla.runtime, None).expect("a runtime");
+        let runtime = bulla.runtime.take().expect("a runtime");
         let said = runtime.block_on(bulla.step(after, &step));
         bulla.runtime = Some(runtime);
         let said = said.err().map(|error| error.code());
@@ -268,17 +268,13 @@ impl StateMachineTest for Bulla {
     }
 
     fn teardown(mut bulla: Bulla, world: World) {
-        let runtime = std::mem::replace(&mut bulla.runtime, None).expect("a runtime");
+        let runtime = bulla.runtime.take().expect("a runtime");
         runtime.block_on(bulla.compare_all(&world));
     }
 }
 
 /// Ten thousand sequences in the long form.
 fn cases() -> u32 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "scripts/test says by its environment which form it runs"
-    )]
     let full = std::env::var_os("BULLA_TEST_FULL").is_some();
     if full { 10_000 } else { 200 }
 }
