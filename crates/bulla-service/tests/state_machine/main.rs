@@ -5,12 +5,17 @@
 #[path = "../service/harness.rs"]
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod harness;
+#[path = "../service/importing.rs"]
+#[expect(dead_code, reason = "each test program uses a part of what they share")]
+mod importing;
 #[path = "../service/memory_store.rs"]
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod memory_store;
 mod model;
 
-use bulla_model::{EncryptionAlgorithm, KeyState};
+use std::collections::BTreeMap;
+
+use bulla_model::{Clock as _, EncryptionAlgorithm, KeySpec, KeyState, KeyUsage};
 use bulla_service::*;
 use proptest::test_runner::Config;
 use proptest_state_machine::{StateMachineTest, prop_state_machine};
@@ -28,6 +33,8 @@ struct Bulla {
     keys: Vec<String>,
     /// Ciphertexts, each of the same plaintext, by place.
     sealed: Vec<Vec<u8>>,
+    /// What the last import into a key was prepared with, and on which day.
+    parameters: BTreeMap<usize, (u32, GetParametersForImportResponse)>,
 }
 
 /// What a step answers beside its code is of no interest.
@@ -47,6 +54,40 @@ impl Bulla {
         let (service, call) = (self.harness.service.clone(), self.harness.operator());
         match *step {
             Step::Create => self.keys.push(self.harness.key().await.key_id.to_string()),
+            Step::CreateExternal => {
+                let (spec, usage) = (KeySpec::SymmetricDefault, KeyUsage::EncryptDecrypt);
+                let made = importing::external_key(&service, &call, spec, usage).await;
+                self.keys.push(made.key_id.to_string());
+            }
+            Step::Import(key, material, days) => {
+                let id = self.id(key);
+                // A token is good for a day; asking for another makes an RSA key.
+                let known = self.parameters.get(&key).filter(|(day, _)| *day == world.day);
+                let parameters = match known {
+                    Some((_, parameters)) => parameters.clone(),
+                    None => {
+                        let request = importing::parameters_request(&id);
+                        service.get_parameters_for_import(&call, request).await?
+                    }
+                };
+                self.parameters.insert(key, (world.day, parameters.clone()));
+                let bytes = [material + 1; 32];
+                let request = match days {
+                    Some(days) => {
+                        let end = self.harness.clock.now().plus_days(days);
+                        importing::import_until(&id, &parameters, &bytes, end)
+                    }
+                    None => importing::import_request(&id, &parameters, &bytes),
+                };
+                done(service.import_key_material(&call, request).await?);
+            }
+            Step::DeleteImported(key) => {
+                let request = DeleteImportedKeyMaterialRequest {
+                    key_id: self.id(key),
+                    key_material_id: None,
+                };
+                done(service.delete_imported_key_material(&call, request).await?);
+            }
             Step::Enable(key) => done(
                 service
                     .enable_key(&call, EnableKeyRequest { key_id: self.id(key) })
@@ -197,6 +238,7 @@ impl Bulla {
         let state = match world.state(key) {
             State::Enabled => KeyState::Enabled,
             State::Disabled => KeyState::Disabled,
+            State::PendingImport => KeyState::PendingImport,
             State::PendingDeletion { .. } | State::Gone => KeyState::PendingDeletion,
         };
         assert_eq!(described.state, state);
@@ -215,7 +257,7 @@ impl Bulla {
             let gone = world.state(key) == State::Gone;
             let described = self.describe(world, key).await.err().map(|error| error.code());
             assert_eq!(described, gone.then_some("NotFoundException"));
-            if !gone {
+            if !gone && world.keys[key].outside.is_none() {
                 let request = ListKeyRotationsRequest {
                     key_id: self.id(key),
                     include_all_material: false,
@@ -255,6 +297,7 @@ impl StateMachineTest for Bulla {
             harness,
             keys: Vec::new(),
             sealed: Vec::new(),
+            parameters: BTreeMap::new(),
         }
     }
 

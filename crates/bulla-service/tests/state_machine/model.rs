@@ -13,6 +13,11 @@ const ON_DEMAND_LIMIT: u32 = 25;
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Create,
+    /// A key whose material comes from outside.
+    CreateExternal,
+    /// One of two materials, for ever or for so many days.
+    Import(usize, u8, Option<u32>),
+    DeleteImported(usize),
     Enable(usize),
     Disable(usize),
     ScheduleDeletion(usize, u32),
@@ -40,6 +45,7 @@ pub(crate) enum Step {
 pub(crate) enum State {
     Enabled,
     Disabled,
+    PendingImport,
     PendingDeletion { at: u32 },
     Gone,
 }
@@ -52,6 +58,23 @@ pub(crate) struct Key {
     pub(crate) rotation: Option<(u32, u32)>,
     pub(crate) automatic: u32,
     pub(crate) on_demand: u32,
+    pub(crate) outside: Option<Outside>,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outside {
+    /// The first material, which is the only one that may come again.
+    first: Option<u8>,
+    is_there: bool,
+    /// The day on which it ends.
+    until: Option<u32>,
+}
+
+impl Outside {
+    fn has_material(self, day: u32) -> bool {
+        self.is_there && self.until.is_none_or(|until| day < until)
+    }
 }
 
 /// A ciphertext of a key; whichever rotation it is from, it opens as long as the key is enabled.
@@ -76,12 +99,20 @@ pub(crate) type Answer = Result<(), &'static str>;
 
 const DISABLED: Answer = Err("DisabledException");
 const INVALID_STATE: Answer = Err("KMSInvalidStateException");
+const UNSUPPORTED: Answer = Err("UnsupportedOperationException");
 const NOT_FOUND: Answer = Err("NotFoundException");
 
 impl World {
     pub(crate) fn state(&self, key: usize) -> State {
         match self.keys[key].state {
             State::PendingDeletion { at } if at <= self.day => State::Gone,
+            State::Enabled | State::Disabled
+                if self.keys[key]
+                    .outside
+                    .is_some_and(|outside| !outside.has_material(self.day)) =>
+            {
+                State::PendingImport
+            }
             state => state,
         }
     }
@@ -95,7 +126,7 @@ impl World {
         match self.state(key) {
             State::Enabled => Ok(()),
             State::Disabled => DISABLED,
-            State::PendingDeletion { .. } => INVALID_STATE,
+            State::PendingDeletion { .. } | State::PendingImport => INVALID_STATE,
             State::Gone => NOT_FOUND,
         }
     }
@@ -105,7 +136,17 @@ impl World {
         match self.state(key) {
             State::PendingDeletion { .. } => INVALID_STATE,
             State::Gone => NOT_FOUND,
-            State::Enabled | State::Disabled => Ok(()),
+            State::Enabled | State::Disabled | State::PendingImport => Ok(()),
+        }
+    }
+
+    /// For operations on imported material.
+    fn import_into(&self, key: usize, material: u8) -> Answer {
+        let first = self.keys[key].outside.and_then(|outside| outside.first);
+        self.change_of(key)?;
+        match first {
+            Some(first) if first != material => Err("IncorrectKeyMaterialException"),
+            _ => Ok(()),
         }
     }
 
@@ -120,16 +161,24 @@ impl World {
     /// What AWS answers.
     pub(crate) fn answer(&self, step: &Step) -> Answer {
         match *step {
-            Step::Create | Step::Pass(..) => Ok(()),
-            Step::Enable(key)
-            | Step::Disable(key)
-            | Step::ScheduleDeletion(key, _)
-            | Step::UpdateDescription(key, _) => self.change_of(key),
+            Step::Create | Step::CreateExternal | Step::Pass(..) => Ok(()),
+            Step::Import(key, material, _) => self.import_into(key, material),
+            Step::DeleteImported(key) => match self.state(key) {
+                State::Gone => NOT_FOUND,
+                _ => Ok(()),
+            },
+            Step::Enable(key) | Step::Disable(key) => match self.state(key) {
+                State::PendingImport => INVALID_STATE,
+                _ => self.change_of(key),
+            },
+            Step::ScheduleDeletion(key, _) | Step::UpdateDescription(key, _) => self.change_of(key),
             Step::CancelDeletion(key) => match self.state(key) {
                 State::PendingDeletion { .. } => Ok(()),
                 State::Gone => NOT_FOUND,
-                State::Enabled | State::Disabled => INVALID_STATE,
+                State::Enabled | State::Disabled | State::PendingImport => INVALID_STATE,
             },
+            // Nothing new was imported that it could be rotated to.
+            Step::RotateOnDemand(key) if self.keys[key].outside.is_some() => self.use_of(key).and(INVALID_STATE),
             Step::RotateOnDemand(key) => self.use_of(key).and_then(|()| {
                 if self.keys[key].on_demand < ON_DEMAND_LIMIT {
                     Ok(())
@@ -137,7 +186,15 @@ impl World {
                     Err("LimitExceededException")
                 }
             }),
-            Step::EnableRotation(key, _) | Step::DisableRotation(key) => self.use_of(key),
+            Step::EnableRotation(key, _) | Step::DisableRotation(key) => {
+                match (self.keys[key].outside, self.use_of(key)) {
+                    (None, answer) => answer,
+                    // Of a key that waits for material, AWS names the origin.
+                    (Some(_), Ok(())) => UNSUPPORTED,
+                    (Some(_), _) if self.state(key) == State::PendingImport => UNSUPPORTED,
+                    (Some(_), answer) => answer,
+                }
+            }
             Step::RotationStatus(key) | Step::Describe(key) => match self.state(key) {
                 State::Gone => NOT_FOUND,
                 _ => Ok(()),
@@ -186,13 +243,29 @@ impl World {
         }
         let day = self.day;
         match *step {
-            Step::Create => self.keys.push(Key {
+            Step::Create | Step::CreateExternal => self.keys.push(Key {
+                outside: matches!(step, Step::CreateExternal).then(Outside::default),
                 state: State::Enabled,
                 description: None,
                 rotation: None,
                 automatic: 0,
                 on_demand: 0,
             }),
+            Step::Import(key, material, days) => {
+                if self.state(key) == State::PendingImport {
+                    self.keys[key].state = State::Enabled;
+                }
+                self.keys[key].outside = Some(Outside {
+                    first: Some(material),
+                    is_there: true,
+                    until: days.map(|days| day + days),
+                });
+            }
+            Step::DeleteImported(key) => {
+                if let Some(outside) = &mut self.keys[key].outside {
+                    outside.is_there = false;
+                }
+            }
             Step::Enable(key) => self.keys[key].state = State::Enabled,
             Step::Disable(key) | Step::CancelDeletion(key) => self.keys[key].state = State::Disabled,
             Step::ScheduleDeletion(key, days) => self.keys[key].state = State::PendingDeletion { at: day + days },
@@ -248,7 +321,7 @@ impl ReferenceStateMachine for World {
 
     fn transitions(world: &World) -> BoxedStrategy<Step> {
         if world.keys.is_empty() {
-            return Just(Step::Create).boxed();
+            return prop_oneof![4 => Just(Step::Create), 1 => Just(Step::CreateExternal)].boxed();
         }
         let key = || 0..world.keys.len();
         let alias = || 0..ALIASES;
@@ -303,6 +376,20 @@ impl ReferenceStateMachine for World {
         ];
         if world.keys.len() < KEYS {
             steps.push((2, Just(Step::Create).boxed()));
+            steps.push((1, Just(Step::CreateExternal).boxed()));
+        }
+        let outside: Vec<usize> = (0..world.keys.len())
+            .filter(|key| world.keys[*key].outside.is_some())
+            .collect();
+        if !outside.is_empty() {
+            let outside = || prop::sample::select(outside.clone());
+            let days = || prop::option::of(1..=100_u32);
+            // The wrong one now and then.
+            let material = || prop_oneof![5 => Just(0_u8), 1 => Just(1)];
+            let import =
+                (outside(), material(), days()).prop_map(|(key, material, days)| Step::Import(key, material, days));
+            steps.push((4, import.boxed()));
+            steps.push((2, outside().prop_map(Step::DeleteImported).boxed()));
         }
         if !world.sealed.is_empty() {
             let sealed = || 0..world.sealed.len();
@@ -325,7 +412,9 @@ impl ReferenceStateMachine for World {
         let key = |key: usize| key < world.keys.len();
         let sealed = |at: usize| at < world.sealed.len();
         match *step {
-            Step::Create => world.keys.len() < KEYS,
+            Step::Create | Step::CreateExternal => world.keys.len() < KEYS,
+            Step::Import(at, ..) | Step::DeleteImported(at) => key(at) && world.keys[at].outside.is_some(),
+            Step::RotationStatus(at) => key(at) && world.keys[at].outside.is_none(),
             Step::Enable(at)
             | Step::Disable(at)
             | Step::ScheduleDeletion(at, _)
@@ -333,7 +422,6 @@ impl ReferenceStateMachine for World {
             | Step::RotateOnDemand(at)
             | Step::EnableRotation(at, _)
             | Step::DisableRotation(at)
-            | Step::RotationStatus(at)
             | Step::Describe(at)
             | Step::UpdateDescription(at, _)
             | Step::CreateAlias(_, at)
