@@ -67,6 +67,8 @@ pub struct EventDraft {
     pub cache_hit: Option<bool>,
     /// What for: `token`, `column`, `payload`, …; `purpose`.
     pub purpose: Option<String>,
+    /// What else there is to say, as which statements and grants decided; left out when empty; `additionalEventData`.
+    pub additional_event_data: Map<String, Value>,
     /// Whether this announces an effect outside the store, or reports one; `intent`, `intentID`.
     pub intent: Intent,
 }

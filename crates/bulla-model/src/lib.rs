@@ -6,6 +6,7 @@ mod account;
 mod algorithms;
 mod alias;
 mod arn;
+mod grant;
 mod grant_operation;
 mod key;
 mod key_material;
@@ -25,6 +26,7 @@ pub use algorithms::{
 };
 pub use alias::{AliasName, AliasNameError};
 pub use arn::{AliasArn, KeyArn};
+pub use grant::{GrantConstraints, grant_principal};
 pub use grant_operation::GrantOperation;
 pub use key::{DataKeySpec, KeyId, KeyManager, KeyOrigin, KeyState, KeyUsage, MultiRegionKeyType, RotationType};
 pub use key_material::{ExpirationModel, ImportState, ImportType, KeyMaterialState};

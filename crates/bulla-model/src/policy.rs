@@ -89,6 +89,11 @@ impl Policy {
             .collect()
     }
 
+    /// Whether a condition asks for `key`, in lower case: for keys whose values take more than memory to find.
+    pub fn asks_for(&self, key: &str) -> bool {
+        self.statements.iter().any(|statement| statement.asks_for(key))
+    }
+
     /// The `Sid` of a statement.
     pub fn sid(&self, statement: usize) -> Option<&str> {
         self.statements.get(statement)?.sid.as_deref()

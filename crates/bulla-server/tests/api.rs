@@ -14,12 +14,16 @@ mod custom_key_stores;
 mod dev_mode;
 #[path = "api/dev_tools.rs"]
 mod dev_tools;
+#[path = "api/grants.rs"]
+mod grants;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/import.rs"]
 mod import;
 #[path = "api/key_kinds.rs"]
 mod key_kinds;
+#[path = "api/key_policies.rs"]
+mod key_policies;
 #[path = "api/key_usage.rs"]
 mod key_usage;
 #[path = "api/limits.rs"]

@@ -191,6 +191,7 @@ async fn main() {
         origin: KeyOrigin::AwsKms,
         tags: Vec::new(),
         policy: None,
+        bypass_policy_lockout_safety_check: false,
         multi_region: false,
         custom_key_store_id: None,
     };

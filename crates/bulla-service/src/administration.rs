@@ -2,6 +2,7 @@
 
 mod access_keys;
 mod audit_reading;
+mod policies;
 mod principals;
 mod reset;
 mod roots;

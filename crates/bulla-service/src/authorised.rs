@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bulla_crypto::blob::{Blob, Material};
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::{
-    AliasArn, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeyArn, KeyRef, KeyRefError, KeySpec,
-    KeyState, KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, Role, SigningAlgorithm,
+    AliasArn, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeyArn, KeyRef, KeySpec,
+    KeyState, KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, SigningAlgorithm,
     permit,
 };
 use bulla_store::Table;
@@ -51,18 +51,6 @@ pub(crate) struct AuthorisedMaterial<O> {
 }
 
 impl Decision<'_> {
-    /// Decides whether the caller may do `action` (`kms:Encrypt`) to `resource`.
-    pub(crate) fn authorise(&self, action: &str, resource: &str) -> Result<(), ServiceError> {
-        if role_allows(self.role, action) {
-            return Ok(());
-        }
-        Err(ServiceError::AccessDenied(format!(
-            "User: {} is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the \
-             {action} action",
-            self.call.caller.arn(),
-        )))
-    }
-
     /// Finds the key that a caller names, if he may do `action` to it. Who may not learns nothing of what exists.
     pub(crate) async fn authorise_key<O: Operation>(
         &mut self,
@@ -70,40 +58,80 @@ impl Decision<'_> {
         named: &str,
         forms: KeyForms,
     ) -> Result<Authorised<O>, ServiceError> {
-        let reference = KeyRef::parse(named, self.region()).map_err(|error| match error {
-            KeyRefError::Malformed(_) | KeyRefError::MalformedInArn(_) | KeyRefError::OtherRegion(_) => {
-                ServiceError::NotFound(error.to_string())
-            }
-            KeyRefError::NotKms(_) => ServiceError::InvalidArn(error.to_string()),
-        })?;
+        let reference = KeyRef::parse(named, self.region())?;
         let account = reference.account.unwrap_or_else(|| self.account().clone());
-        let row = match reference.named {
-            NamedKey::Key(id) => {
-                self.same_account(action, &account, || {
-                    KeyArn::new(self.region(), &account, &id).to_string()
-                })?;
-                key_row(&account, self.region(), &id).into()
-            }
+        let region = self.region();
+        let of_another = account != *self.account();
+        self.request_alias = None;
+        let (arn, row) = match reference.named {
+            NamedKey::Key(id) => (
+                KeyArn::new(region, &account, &id).to_string(),
+                Some(key_row(&account, region, &id).into()),
+            ),
             NamedKey::Alias(_) if forms == KeyForms::KeysOnly => {
                 return Err(ServiceError::InvalidArn(
                     "Key Aliases are not supported for this operation.".to_owned(),
                 ));
             }
             NamedKey::Alias(name) => {
-                let arn = || AliasArn::new(self.region(), &account, &name);
-                self.same_account(action, &account, || arn().to_string())?;
-                let row = alias_row(&account, self.region(), &name);
-                match self.alias(&row).await? {
-                    Some(alias) => alias.key_row.clone(),
-                    None => {
-                        let arn = AliasArn::new(self.region(), &account, &name);
-                        self.authorise(action, arn.as_str())?;
-                        return Err(ServiceError::NotFound(format!("Alias {arn} is not found.")));
-                    }
-                }
+                self.request_alias = Some(name.to_string());
+                let alias = self.alias(&alias_row(&account, region, &name)).await?;
+                let arn = AliasArn::new(region, &account, &name).as_str().to_owned();
+                (arn, alias.map(|alias| alias.key_row.clone()))
             }
         };
-        self.authorise_row(action, &row).await
+        match row {
+            row if of_another => self.authorise_across(action, &arn, row.as_ref()).await,
+            Some(row) => self.authorise_row(action, &row).await,
+            None => {
+                self.authorise(action, &arn)?;
+                Err(ServiceError::NotFound(format!("Alias {arn} is not found.")))
+            }
+        }
+    }
+
+    /// The row id of what a caller names, whether there is such a key or not; decides nothing.
+    pub(crate) async fn row_of(&mut self, named: &str) -> Result<Option<Arc<str>>, ServiceError> {
+        let Ok(reference) = KeyRef::parse(named, self.region()) else {
+            return Ok(None);
+        };
+        let account = reference.account.unwrap_or_else(|| self.account().clone());
+        match reference.named {
+            NamedKey::Key(id) => Ok(Some(key_row(&account, self.region(), &id).into())),
+            NamedKey::Alias(name) => {
+                let alias = self.alias(&alias_row(&account, self.region(), &name)).await?;
+                Ok(alias.map(|alias| alias.key_row.clone()))
+            }
+        }
+    }
+
+    /// The same for a key of another account. Who is not let in by the key's own policy or by a grant learns nothing of what exists,
+    /// and none of his own policies is asked, whose conditions could tell.
+    async fn authorise_across<O: Operation>(
+        &mut self,
+        action: &str,
+        named: &str,
+        row: Option<&Arc<str>>,
+    ) -> Result<Authorised<O>, ServiceError> {
+        let key = match row {
+            Some(row) => self.key(row).await?.filter(|key| !key.is_gone(self.now)),
+            None => None,
+        };
+        if let Some(key) = key
+            && self.is_let_in(action, &key).await?
+        {
+            self.concerns(key.arn.shared());
+            self.authorise_on(action, &key).await?;
+            return Ok(Authorised {
+                state: key.state(self.now),
+                key,
+                operation: PhantomData,
+            });
+        }
+        Err(ServiceError::AccessDenied(format!(
+            "User: {} is not authorized to perform: {action} on resource: {named} because no resource-based policy allows the {action} action",
+            self.call.caller.arn(),
+        )))
     }
 
     /// The same for a key that is known by its row.
@@ -115,7 +143,7 @@ impl Decision<'_> {
         let key = self.key(row).await?;
         if let Some(key) = &key {
             self.concerns(key.arn.shared());
-            self.authorise(action, key.arn.as_str())?;
+            self.authorise_on(action, key).await?;
         }
         match key {
             Some(key) if !key.is_gone(self.now) => Ok(Authorised {
@@ -153,23 +181,6 @@ impl Decision<'_> {
             other => other,
         }
     }
-
-    /// No policy of a key lets another account in yet, so existence is not told either.
-    fn same_account(
-        &self,
-        action: &str,
-        account: &bulla_model::AccountId,
-        arn: impl Fn() -> String,
-    ) -> Result<(), ServiceError> {
-        if account == self.account() {
-            return Ok(());
-        }
-        Err(ServiceError::AccessDenied(format!(
-            "User: {} is not authorized to perform: {action} on resource: {} because no resource-based policy allows the {action} action",
-            self.call.caller.arn(),
-            arn(),
-        )))
-    }
 }
 
 impl<O: Operation> Authorised<O> {
@@ -192,14 +203,7 @@ impl<O: Operation> Authorised<O> {
 
     /// Requires that the key's state permits the operation.
     pub(crate) fn require_state(&self, asked: Asked) -> Result<(), ServiceError> {
-        let arn = &self.key.arn;
-        permit(asked, self.state, self.key.body.origin).map_err(|refusal| match refusal {
-            Refusal::Origin(origin) => ServiceError::Unsupported(format!(
-                "{arn} origin is {origin} which is not valid for this operation."
-            )),
-            Refusal::Disabled => ServiceError::Disabled(format!("{arn} is disabled.")),
-            Refusal::InvalidState(words) => ServiceError::InvalidState(format!("{arn} is {words}.")),
-        })
+        require_state_of(&self.key, self.state, asked)
     }
 
     /// Requires that the key is symmetric and for encryption, as rotation needs.
@@ -292,7 +296,9 @@ impl<O: Operation> Authorised<O> {
         decision: &mut Decision<'_>,
         material: &MaterialId,
     ) -> Result<AuthorisedMaterial<O>, ServiceError> {
-        let row = version_row(decision.account(), decision.region(), material);
+        // Material belongs to the key's account, which need not be the caller's.
+        let (owner, _) = self.key.row.id.rsplit_once('/').unwrap_or_default();
+        let row = format!("{owner}/{material}");
         let version = decision.version(&row).await?.ok_or(ServiceError::InvalidCiphertext {
             reason: "no such key material",
         })?;
@@ -305,6 +311,18 @@ impl<O: Operation> Authorised<O> {
             operation: PhantomData,
         })
     }
+}
+
+/// Requires that a key's state, as it is now, permits the operation.
+pub(crate) fn require_state_of(key: &KeyEntry, state: KeyState, asked: Asked) -> Result<(), ServiceError> {
+    let arn = &key.arn;
+    permit(asked, state, key.body.origin).map_err(|refusal| match refusal {
+        Refusal::Origin(origin) => ServiceError::Unsupported(format!(
+            "{arn} origin is {origin} which is not valid for this operation."
+        )),
+        Refusal::Disabled => ServiceError::Disabled(format!("{arn} is disabled.")),
+        Refusal::InvalidState(words) => ServiceError::InvalidState(format!("{arn} is {words}.")),
+    })
 }
 
 impl<O: Operation> AuthorisedMaterial<O> {
@@ -377,49 +395,5 @@ impl KeyAlgorithm for KeyAgreementAlgorithm {
 impl KeyAlgorithm for EncapsulationAlgorithm {
     fn of(spec: KeySpec) -> &'static [Self] {
         spec.encapsulation_algorithms()
-    }
-}
-
-/// What a role may do before any policy says more.
-fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 12] = [
-        "kms:DescribeCustomKeyStores",
-        "kms:DescribeKey",
-        "kms:GetKeyLastUsage",
-        "kms:GetKeyRotationStatus",
-        "kms:ListAliases",
-        "kms:ListKeyRotations",
-        "kms:ListKeys",
-        "kms:ListResourceTags",
-        "bulla:ListAccessKeys",
-        "bulla:ListPrincipals",
-        "bulla:ReadAudit",
-        "bulla:ReadCheckpoint",
-    ];
-    match role {
-        Role::Admin => true,
-        Role::Auditor => AUDITOR.contains(&action),
-        Role::User => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn auditors_read_and_users_do_nothing() {
-        assert!(role_allows(Role::Admin, "kms:Encrypt"));
-        assert!(role_allows(Role::Auditor, "bulla:ReadAudit"));
-        for action in [
-            "kms:Encrypt",
-            "kms:Decrypt",
-            "kms:CreateKey",
-            "kms:GenerateRandom",
-            "bulla:CreatePrincipal",
-        ] {
-            assert!(!role_allows(Role::Auditor, action), "{action}");
-        }
-        assert!(!role_allows(Role::User, "kms:DescribeKey"));
     }
 }

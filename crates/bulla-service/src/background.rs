@@ -232,6 +232,9 @@ impl Operation for DeleteKey {
                 break;
             }
         }
+        for grant in decision.grants_of(&key.row.id).await?.in_order() {
+            decision.delete(&grant.row);
+        }
         decision.delete(&key.row);
         leave_regions(decision, &key).await?;
         Ok(true)

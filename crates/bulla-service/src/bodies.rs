@@ -1,8 +1,10 @@
 //! What rows that decide contain, as JSON (`spec/store.md`, section 4).
 
+use std::collections::BTreeMap;
+
 use bulla_model::{
-    AccountId, ExpirationModel, KeyId, KeyMaterialState, KeyOrigin, KeySpec, KeyState, KeyUsage, MaterialId, Region,
-    Role, RotationType, Tag, Timestamp,
+    AccountId, ExpirationModel, GrantConstraints, GrantOperation, KeyId, KeyMaterialState, KeyOrigin, KeySpec,
+    KeyState, KeyUsage, MaterialId, Region, Role, RotationType, Tag, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -58,7 +60,14 @@ body! {
     /// An audit signing key.
     AuditKeyBody { created: Timestamp, public_key: String, wrapped_seed: String }
     /// A user.
-    PrincipalBody { role: Role, enabled: bool, created: Timestamp }
+    PrincipalBody {
+        role: Role,
+        enabled: bool,
+        created: Timestamp,
+        /// Its identity policies by their names, as they were given.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        policies: BTreeMap<String, String>,
+    }
     /// An access key; its owner is the user's ARN.
     AccessKeyBody { enabled: bool, created: Timestamp, wrapped_secret: String }
     /// A KMS key. The members from `policy` on are absent where they say nothing.
@@ -116,6 +125,22 @@ body! {
     }
     /// An alias; its owner is the target key's row id.
     AliasBody { target: KeyId, created: Timestamp, updated: Timestamp }
+    /// A grant; its owner is the key's row id.
+    GrantBody {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// An ARN.
+        grantee: String,
+        /// An ARN.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retiring: Option<String>,
+        operations: Vec<GrantOperation>,
+        #[serde(default, skip_serializing_if = "GrantConstraints::is_empty")]
+        constraints: GrantConstraints,
+        created: Timestamp,
+        /// The ARN of the root of the account that made it.
+        issuer: String,
+    }
 }
 
 /// The store key under one root.
@@ -231,6 +256,7 @@ mod tests {
             role: Role::User,
             enabled: true,
             created: Timestamp::from_micros(5),
+            policies: BTreeMap::new(),
         };
         assert_eq!(
             body.to_bytes(),

@@ -1,6 +1,6 @@
 //! One decision: what it read, what it is to write, and what its event says.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bulla_audit::{EventDraft, EventType, Intent, Resource, UserIdentity};
 use bulla_model::{AccountId, MaterialId, Region, Role, Timestamp};
@@ -11,6 +11,7 @@ use crate::bodies::{Body, KeyBody};
 use crate::call::CallerKind;
 use crate::committer::Write;
 use crate::entry::{AccessKeyEntry, AliasEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry, VersionEntry};
+use crate::grants::GrantEntry;
 use crate::row_ids::RowKey;
 use crate::service::Core;
 use crate::{Call, Mode, ServiceError};
@@ -25,6 +26,21 @@ pub(crate) struct Decision<'a> {
     pub(crate) reads: Vec<RowKey>,
     pub(crate) writes: Vec<Write>,
     pub(crate) role: Role,
+    /// Who asks, where a principal does.
+    pub(crate) principal: Option<Arc<PrincipalEntry>>,
+    /// Grant tokens of the request.
+    pub(crate) grant_tokens: &'a [String],
+    /// The alias by which the request named its key.
+    pub(crate) request_alias: Option<String>,
+    /// `kms:ReEncryptOnSameKey`, where that is asked.
+    pub(crate) re_encrypt_on_same_key: Option<bool>,
+    /// The grant that allowed, where one did.
+    pub(crate) grant: Option<Arc<GrantEntry>>,
+    /// Statements and grants that decided, as the event shows them.
+    pub(crate) decided_by: Vec<Value>,
+    /// What is asked for, as the event shows it; made once, when a condition or the event needs it.
+    asked: &'a (dyn Fn() -> Map<String, Value> + Sync),
+    parameters: OnceLock<Map<String, Value>>,
     pub(crate) response: Map<String, Value>,
     /// What the event names.
     pub(crate) resources: Vec<Arc<str>>,
@@ -43,12 +59,44 @@ impl<'a> Decision<'a> {
             reads: Vec::with_capacity(6),
             writes: Vec::new(),
             role: Role::User,
+            principal: None,
+            grant_tokens: &[],
+            request_alias: None,
+            re_encrypt_on_same_key: None,
+            grant: None,
+            decided_by: Vec::new(),
+            asked: &Map::new,
+            parameters: OnceLock::new(),
             response: Map::new(),
             resources: Vec::new(),
             key_version: None,
             missed: false,
             used_key: false,
         }
+    }
+
+    /// The same for an operation whose parameters are known.
+    pub(crate) fn of(
+        core: &'a Core,
+        call: &'a Call,
+        asked: &'a (dyn Fn() -> Map<String, Value> + Sync),
+        grant_tokens: &'a [String],
+    ) -> Self {
+        Self {
+            asked,
+            grant_tokens,
+            ..Self::new(core, call)
+        }
+    }
+
+    /// What is asked for, as the event shows it.
+    pub(crate) fn parameters(&self) -> &Map<String, Value> {
+        self.parameters.get_or_init(self.asked)
+    }
+
+    /// The same, to be given to the event.
+    pub(crate) fn take_parameters(&mut self) -> Map<String, Value> {
+        self.parameters.take().unwrap_or_else(self.asked)
     }
 
     pub(crate) fn account(&self) -> &'a AccountId {
@@ -88,6 +136,7 @@ impl<'a> Decision<'a> {
             return Err(ServiceError::UnrecognizedClient);
         }
         self.role = principal.body.role;
+        self.principal = Some(principal);
         Ok(())
     }
 
@@ -177,6 +226,14 @@ impl<'a> Decision<'a> {
         }
     }
 
+    pub(crate) async fn grant(&mut self, row: &str) -> Result<Option<Arc<GrantEntry>>, ServiceError> {
+        match self.entry(Table::Grants, row).await? {
+            Some(Entry::Grant(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) async fn store_key(&mut self, id: &str) -> Result<Option<Arc<StoreKeyEntry>>, ServiceError> {
         match self.entry(Table::StoreKeys, id).await? {
             Some(Entry::StoreKey(entry)) => Ok(Some(entry)),
@@ -231,6 +288,10 @@ impl<'a> Decision<'a> {
             key_version: self.key_version.map(|version| version.to_string()),
             cache_hit: self.used_key.then_some(!self.missed),
             purpose: None,
+            additional_event_data: match self.decided_by.as_slice() {
+                [] => Map::new(),
+                by => Map::from_iter([("decidedBy".to_owned(), by.into())]),
+            },
             intent: Intent::None,
         }
     }

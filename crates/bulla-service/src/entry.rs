@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bulla_model::policy::{Policy, PolicyKind, default_key_policy};
 use bulla_model::{
     KeyArn, KeyId, KeyMaterialState, KeySpec, KeyState, MaterialId, PrincipalArn, RotationType, Timestamp,
 };
@@ -10,6 +11,7 @@ use bulla_store::{Row, Table};
 use crate::bodies::{
     AccessKeyBody, AliasBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody, VERSION,
 };
+use crate::grants::{GrantEntry, GrantSet};
 use crate::key_material::KeyMaterial;
 use crate::keyring::{Place, StoreKey};
 use crate::row_ids::{RowKey, parse_key_row, version_row};
@@ -24,12 +26,17 @@ pub(crate) enum Entry {
     Version(Arc<VersionEntry>),
     Alias(Arc<AliasEntry>),
     StoreKey(Arc<StoreKeyEntry>),
+    Grant(Arc<GrantEntry>),
+    /// All grants of a key; no row's own.
+    GrantSet(Arc<GrantSet>),
 }
 
 #[derive(Debug)]
 pub(crate) struct PrincipalEntry {
     pub(crate) row: RowKey,
     pub(crate) body: PrincipalBody,
+    /// Its identity policies by their names, compiled.
+    pub(crate) policies: Vec<(String, Policy)>,
 }
 
 #[derive(Debug)]
@@ -49,6 +56,8 @@ pub(crate) struct KeyEntry {
     /// `None` where no material was ever there.
     pub(crate) current_row: Option<Arc<str>>,
     pub(crate) body: KeyBody,
+    /// The key policy, the default one where the body has none, compiled.
+    pub(crate) policy: Policy,
 }
 
 /// One version of a key's material. The material is used through [`Authorised`](crate::authorised::Authorised) only.
@@ -94,6 +103,8 @@ impl Entry {
             Entry::Version(entry) => &entry.row,
             Entry::Alias(entry) => &entry.row,
             Entry::StoreKey(entry) => &entry.row,
+            Entry::Grant(entry) => &entry.row,
+            Entry::GrantSet(set) => &set.row,
         }
     }
 
@@ -101,10 +112,7 @@ impl Entry {
     pub(crate) fn decode(table: Table, row: &Row, store_key: &StoreKey) -> Option<Entry> {
         let key = RowKey::new(table, &row.id);
         Some(match table {
-            Table::Principals => Entry::Principal(Arc::new(PrincipalEntry {
-                row: key,
-                body: PrincipalBody::from_bytes(&row.body)?,
-            })),
+            Table::Principals => Entry::Principal(Arc::new(PrincipalEntry::decode(key, row)?)),
             Table::AccessKeys => Entry::AccessKey(Arc::new(AccessKeyEntry::decode(key, row, store_key)?)),
             Table::Keys => Entry::Key(Arc::new(KeyEntry::decode(key, row)?)),
             Table::KeyVersions => Entry::Version(Arc::new(VersionEntry::decode(key, row, store_key)?)),
@@ -120,7 +128,23 @@ impl Entry {
                 row: key,
                 body: StoreKeyBody::from_bytes(&row.body)?,
             })),
-            Table::Settings | Table::AuditKeys | Table::Grants | Table::KeyUsage => return None,
+            Table::Grants => Entry::Grant(Arc::new(GrantEntry::decode(key, row)?)),
+            Table::Settings | Table::AuditKeys | Table::KeyUsage => return None,
+        })
+    }
+}
+
+impl PrincipalEntry {
+    fn decode(key: RowKey, row: &Row) -> Option<Self> {
+        let body = PrincipalBody::from_bytes(&row.body)?;
+        let compile = |(name, document): (&String, &String)| {
+            let policy = Policy::parse(PolicyKind::Identity, document).ok()?;
+            Some((name.clone(), policy))
+        };
+        Some(Self {
+            row: key,
+            policies: body.policies.iter().map(compile).collect::<Option<_>>()?,
+            body,
         })
     }
 }
@@ -151,9 +175,18 @@ impl AccessKeyEntry {
 
 impl KeyEntry {
     fn decode(key: RowKey, row: &Row) -> Option<Self> {
-        let body = KeyBody::from_bytes(&row.body)?;
-        let (account, region, id) = parse_key_row(&row.id)?;
+        Self::new(key, KeyBody::from_bytes(&row.body)?)
+    }
+
+    /// A key whose row says this; `None` where its policy does not parse.
+    pub(crate) fn new(key: RowKey, body: KeyBody) -> Option<Self> {
+        let (account, region, id) = parse_key_row(&key.id)?;
+        let policy = match &body.policy {
+            Some(document) => Policy::parse(PolicyKind::Key, document),
+            None => Policy::parse(PolicyKind::Key, &default_key_policy(&account)),
+        };
         Some(Self {
+            policy: policy.ok()?,
             arn: KeyArn::new(&region, &account, &id),
             current_row: body
                 .current

@@ -72,6 +72,15 @@ pub enum ServiceError {
     /// More than the service allows.
     #[error("{0}")]
     LimitExceeded(String),
+    /// Not a policy, or one that would lock its writer out; the message says where.
+    #[error("{0}")]
+    MalformedPolicyDocument(String),
+    /// Not a grant token that this service gave out.
+    #[error("not a grant token that this service gave out")]
+    InvalidGrantToken,
+    /// Not the id of a grant of this key.
+    #[error("{0}")]
+    InvalidGrantId(String),
     /// Not a marker that this service gave out.
     #[error("not a marker that this service gave out")]
     InvalidMarker,
@@ -135,6 +144,9 @@ impl ServiceError {
             Self::AlreadyExists(_) => "AlreadyExistsException",
             Self::InvalidAliasName(_) => "InvalidAliasNameException",
             Self::LimitExceeded(_) => "LimitExceededException",
+            Self::MalformedPolicyDocument(_) => "MalformedPolicyDocumentException",
+            Self::InvalidGrantToken => "InvalidGrantTokenException",
+            Self::InvalidGrantId(_) => "InvalidGrantIdException",
             Self::InvalidMarker => "InvalidMarkerException",
             Self::Tag(_) => "TagException",
             Self::Unsupported(_) | Self::UnsupportedSpec(_) => "UnsupportedOperationException",
@@ -161,6 +173,7 @@ impl ServiceError {
             | Self::InvalidSignature
             | Self::InvalidMac
             | Self::UnsupportedSpec(_)
+            | Self::InvalidGrantToken
             | Self::InvalidMarker
             | Self::IncorrectKeyMaterial { .. }
             | Self::InvalidImportToken
@@ -183,6 +196,16 @@ impl ServiceError {
         match self {
             Self::Tampered { .. } => "TamperedRow",
             other => other.code(),
+        }
+    }
+}
+
+impl From<bulla_model::KeyRefError> for ServiceError {
+    fn from(error: bulla_model::KeyRefError) -> Self {
+        use bulla_model::KeyRefError as E;
+        match error {
+            E::Malformed(_) | E::MalformedInArn(_) | E::OtherRegion(_) => Self::NotFound(error.to_string()),
+            E::NotKms(_) => Self::InvalidArn(error.to_string()),
         }
     }
 }

@@ -119,6 +119,7 @@ impl Service {
                     role: Role::Admin,
                     enabled: true,
                     created: now,
+                    policies: Default::default(),
                 }
                 .to_bytes(),
             ),
@@ -182,6 +183,7 @@ impl Service {
             key_version: None,
             cache_hit: None,
             purpose: None,
+            additional_event_data: Default::default(),
             intent: Intent::None,
         };
         let point = CommitPoint {

@@ -5,17 +5,20 @@
 
 mod administration;
 mod authentication_failures;
+mod authorisation;
 mod authorised;
 mod background;
 mod bodies;
 mod call;
 mod change_feed;
 mod committer;
+mod conditions;
 mod credential;
 mod decision;
 mod entry;
 mod error;
 mod freshness;
+mod grants;
 mod import_token;
 mod imported;
 mod initialise;
@@ -30,6 +33,7 @@ mod open;
 mod operations;
 mod pages;
 mod refusal;
+mod roles;
 mod rotation;
 mod row_ids;
 mod rows;

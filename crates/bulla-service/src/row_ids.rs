@@ -70,6 +70,11 @@ pub(crate) fn version_row(account: &AccountId, region: &Region, id: &MaterialId)
     format!("{account}/{region}/{id}")
 }
 
+/// `account/region/key id/grant id`.
+pub(crate) fn grant_row(key_row: &str, grant_id: &str) -> String {
+    format!("{key_row}/{grant_id}")
+}
+
 /// `account/region/alias/`: all aliases of an account and a region, as a set.
 pub(crate) fn aliases_set(account: &AccountId, region: &Region) -> String {
     format!("{account}/{region}/alias/")
@@ -84,6 +89,8 @@ pub(crate) fn set_of(table: Table, id: &str) -> Option<&str> {
             let mut slashes = id.match_indices('/');
             slashes.nth(2).map(|(at, _)| &id[..=at])
         }
+        // All grants of a key, under the key's own row id.
+        Table::Grants => id.rsplit_once('/').map(|(key, _)| key),
         _ => None,
     }
 }
@@ -118,5 +125,11 @@ mod tests {
         let set = aliases_set(&account, &region);
         assert_eq!(set_of(Table::Aliases, &row), Some(set.as_str()));
         assert_eq!(set_of(Table::Keys, &row), None);
+    }
+
+    #[test]
+    fn a_grant_is_in_the_set_of_its_key() {
+        let key = "111122223333/eu-north-1/1234abcd-12ab-34cd-56ef-1234567890ab";
+        assert_eq!(set_of(Table::Grants, &grant_row(key, &"0f".repeat(32))), Some(key));
     }
 }

@@ -9,9 +9,10 @@ use bulla_store::{Change, ChangeKind, Lookup, Row, RowFilter, Store, Table};
 use quick_cache::sync::Cache;
 
 use crate::entry::Entry;
+use crate::grants::GrantSet;
 use crate::keyring::StoreKey;
 use crate::metrics::count;
-use crate::row_ids::{RowKey, RowKeyRef};
+use crate::row_ids::{RowKey, RowKeyRef, set_of};
 use crate::{Forgery, Metrics, ServiceError};
 
 /// Rows, verified and cached.
@@ -79,6 +80,9 @@ pub(crate) enum Doubt {
     Tampered(Forgery),
 }
 
+/// Rows listed at once.
+const LIST_LIMIT: u32 = 1000;
+
 /// How often a row is looked up again because it keeps changing meanwhile.
 const LOOKUPS: u32 = 16;
 
@@ -108,12 +112,75 @@ impl Rows {
                 table: change.table,
                 id: &change.id,
             });
+            self.note_changed_grant(change);
             newest.record(change);
         }
         self.synced.store(revision, Ordering::Release);
         self.metrics
             .cache_entries
             .store(self.cache.len() as u64, Ordering::Relaxed);
+    }
+
+    /// A set of grants stays in the cache, and is told which of them to look at again.
+    fn note_changed_grant(&self, change: &Change) {
+        let Some(id) = set_of(change.table, &change.id).filter(|_| change.table == Table::Grants) else {
+            return;
+        };
+        let set = RowKeyRef {
+            table: Table::Grants,
+            id,
+        };
+        if let Some(Entry::GrantSet(grants)) = self.cache.get(&set) {
+            match grants.with_changed(&change.id) {
+                Some(grants) => self.cache.insert(grants.row.clone(), Entry::GrantSet(Arc::new(grants))),
+                None => drop(self.cache.remove(&set)),
+            }
+        }
+    }
+
+    /// Reads all grants of a key.
+    pub(crate) async fn load_grants(&self, key_row: &str) -> Result<Arc<GrantSet>, ServiceError> {
+        count(&self.metrics.cache_misses);
+        let synced = self.synced();
+        let mut grants = GrantSet::new(RowKey::new(Table::Grants, key_row));
+        let mut after: Option<Arc<str>> = None;
+        loop {
+            let filter = RowFilter::Owner(key_row);
+            let page = self.list(Table::Grants, filter, after.as_deref(), LIST_LIMIT).await?;
+            for entry in &page {
+                after = Some(entry.row().id.clone());
+                if let Entry::Grant(grant) = entry {
+                    grants.insert(grant.clone());
+                }
+            }
+            if page.len() < LIST_LIMIT as usize {
+                break;
+            }
+        }
+        Ok(self.keep_grants(grants, synced))
+    }
+
+    /// Looks at the grants that changed since a set was read.
+    pub(crate) async fn refresh_grants(&self, old: &GrantSet) -> Result<Arc<GrantSet>, ServiceError> {
+        let synced = self.synced();
+        let mut grants = old.clone();
+        for row in std::mem::take(&mut grants.changed) {
+            match self.load(Table::Grants, &row).await? {
+                Some(Entry::Grant(grant)) => grants.insert(grant),
+                _ => grants.remove(row.rsplit('/').next().unwrap_or_default()),
+            }
+        }
+        Ok(self.keep_grants(grants, synced))
+    }
+
+    fn keep_grants(&self, grants: GrantSet, synced: u64) -> Arc<GrantSet> {
+        let grants = Arc::new(grants);
+        let newest = self.newest();
+        if self.synced() == synced {
+            self.cache.insert(grants.row.clone(), Entry::GrantSet(grants.clone()));
+        }
+        drop(newest);
+        grants
     }
 
     /// Takes a row from the cache.

@@ -26,7 +26,14 @@ pub(crate) trait Operation: Sync {
     const EVENT: EventKind;
 
     /// What the event says was asked: identifiers, algorithms, sizes, the encryption context; no plaintext, no ciphertext.
+    ///
+    /// Policies see the same: conditions on members of the request are decided by what this says.
     fn parameters(&self) -> Map<String, Value>;
+
+    /// The request's grant tokens.
+    fn grant_tokens(&self) -> &[String] {
+        &[]
+    }
 
     /// Authorises, validates, and does what is asked, except for writing: writes are left in the decision.
     fn decide(&self, decision: &mut Decision<'_>) -> impl Future<Output = Result<Self::Response, ServiceError>> + Send;
@@ -35,13 +42,15 @@ pub(crate) trait Operation: Sync {
 impl Core {
     /// Runs an operation. Its answer, good or bad, is returned only once its event is durable.
     pub(crate) async fn run<O: Operation>(&self, call: &Call, operation: &O) -> Result<O::Response, ServiceError> {
+        let asked = || operation.parameters();
         for _ in 0..self.max_decisions {
-            let mut decision = Decision::new(self, call);
+            let mut decision = Decision::of(self, call, &asked, operation.grant_tokens());
             let result = match decision.identify().await {
                 Ok(()) => operation.decide(&mut decision).await,
                 Err(error) => Err(error),
             };
-            let (event, event_id) = self.event(&decision, O::EVENT, operation.parameters(), result.as_ref().err())?;
+            let parameters = decision.take_parameters();
+            let (event, event_id) = self.event(&decision, O::EVENT, parameters, result.as_ref().err())?;
             let writes = if result.is_ok() { decision.writes } else { Vec::new() };
             match self.commit(decision.seen, decision.reads, writes, event).await {
                 Ok(()) => {

@@ -68,6 +68,7 @@ impl AuthenticationFailures {
             key_version: None,
             cache_hit: None,
             purpose: None,
+            additional_event_data: Default::default(),
             intent: Intent::None,
         }
     }

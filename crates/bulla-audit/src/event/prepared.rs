@@ -8,7 +8,7 @@ use crate::{
 /// An event's canonical bytes, cut where the commit puts its members in.
 ///
 /// ```text
-/// {"awsRegion":…,"cacheHit":… │ ,"changes":[…] │ ,"errorCode":… … "keyVersion":… │ ,"metadataRevision":…,"previousHash":… │
+/// {"additionalEventData":{…},"awsRegion":…,"cacheHit":… │ ,"changes":[…] │ ,"errorCode":… … "keyVersion":… │ ,"metadataRevision":…,"previousHash":… │
 ///  ,"purpose":… … "responseElements":… │ ,"sequence":… │ ,"sourceIPAddress":…,"userAgent":…,"userIdentity":{…}}
 /// ```
 /// The members before each cut are always there, so that each splice begins with a comma.
@@ -81,7 +81,13 @@ impl PreparedEvent {
     /// Writes the members in their canonical order, which for these names is the order of ASCII.
     pub(super) fn write(draft: &EventDraft) -> Result<Self, EventError> {
         let mut out = Vec::with_capacity(1536);
-        out.extend_from_slice(b"{\"awsRegion\":");
+        out.push(b'{');
+        if !draft.additional_event_data.is_empty() {
+            out.extend_from_slice(b"\"additionalEventData\":");
+            write_object(&mut out, &draft.additional_event_data, 1)?;
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"awsRegion\":");
         write_string(&mut out, &draft.aws_region);
         if let Some(cache_hit) = draft.cache_hit {
             out.extend_from_slice(b",\"cacheHit\":");
@@ -239,6 +245,9 @@ mod tests {
         if let Some(hit) = draft.cache_hit {
             event["cacheHit"] = json!(hit);
         }
+        if !draft.additional_event_data.is_empty() {
+            event["additionalEventData"] = Value::Object(draft.additional_event_data.clone());
+        }
         match &draft.intent {
             Intent::None => {}
             Intent::Announced => event["intent"] = json!(true),
@@ -277,7 +286,7 @@ mod tests {
             optionals in proptest::collection::vec(optional_text(), 9), flags in any::<(bool, bool, Option<bool>)>(),
             members in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..6),
             numbers in proptest::collection::btree_map(any::<String>(), any::<i32>(), 0..4),
-            resources in 0_usize..3, intent in 0..3,
+            resources in 0_usize..3, intent in 0..3, data in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..3),
         ) -> EventDraft {
             EventDraft {
                 event_time,
@@ -308,6 +317,7 @@ mod tests {
                 key_version: optionals[7].clone(),
                 cache_hit: flags.2,
                 purpose: optionals[8].clone(),
+                additional_event_data: data.into_iter().map(|(k, v)| (k, json!([{ "v": v }]))).collect(),
                 intent: match intent {
                     0 => Intent::None,
                     1 => Intent::Announced,

@@ -97,6 +97,7 @@ impl Content {
             is_absent_or(name, Value::is_string)?;
         }
         is_absent_or("cacheHit", Value::is_boolean)?;
+        is_absent_or("additionalEventData", Value::is_object)?;
         is_absent_or("resources", are_resources)?;
         for name in ["requestParameters", "responseElements"] {
             members.get(name).filter(|value| value.is_object() || value.is_null())?;

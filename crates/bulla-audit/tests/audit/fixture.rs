@@ -74,6 +74,7 @@ pub(crate) fn draft(sequence: u64, variant: &str) -> EventDraft {
         key_version: Some("1".into()),
         cache_hit: Some(sequence.is_multiple_of(2)),
         purpose: None,
+        additional_event_data: Default::default(),
         intent: Intent::None,
     }
 }

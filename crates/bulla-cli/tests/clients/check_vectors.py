@@ -428,6 +428,7 @@ SOMETIMES = {
     "keyVersion": str,
     "purpose": str,
     "cacheHit": bool,
+    "additionalEventData": dict,
     "intent": bool,
     "intentID": str,
     "changes": list,

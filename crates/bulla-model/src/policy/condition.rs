@@ -93,6 +93,10 @@ impl Condition {
         })
     }
 
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Whether the condition is met. `effect` is the statement's: what AWS's pages leave open is read against the asker.
     pub(super) fn is_met(&self, effect: Effect, context: &dyn RequestContext) -> bool {
         let values = context.values(&self.key);

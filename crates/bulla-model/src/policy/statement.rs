@@ -62,6 +62,11 @@ impl Statement {
         }
     }
 
+    /// Whether a condition is on `key`. Variables need one value, so they are no way to ask for a key that may have several.
+    pub(super) fn asks_for(&self, key: &str) -> bool {
+        self.conditions.iter().any(|condition| condition.key() == key)
+    }
+
     fn standing(&self, request: &Request<'_>) -> Standing {
         match &self.principals {
             None => Standing::Himself,

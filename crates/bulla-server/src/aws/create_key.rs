@@ -57,7 +57,7 @@ impl Input {
         let spec = spec.unwrap_or(KeySpec::SymmetricDefault);
         let origin = checks.value("origin", self.origin, ORIGINS, KeyOrigin::AwsKms);
         let store = checks.text("customKeyStoreId", self.custom_key_store_id, &CUSTOM_KEY_STORE_ID);
-        let _ = checks.flag(self.bypass_policy_lockout_safety_check);
+        let bypass = checks.flag(self.bypass_policy_lockout_safety_check);
         let tags = checks.tags(self.tags);
         let multi_region = checks.flag(self.multi_region);
         let external = checks.text("xksKeyId", self.xks_key_id, &XKS_KEY_ID);
@@ -80,6 +80,7 @@ impl Input {
             origin,
             tags,
             policy,
+            bypass_policy_lockout_safety_check: bypass,
             multi_region,
             custom_key_store_id: store,
         };

@@ -166,7 +166,6 @@ impl Checks {
     }
 
     /// A list of strings out of a set, that must be there.
-    #[expect(dead_code, reason = "for operations that are being built")]
     pub(super) fn required_choices(&mut self, member: &str, value: Option<List<Text>>, values: &[&str]) -> Vec<String> {
         self.require(member, value.is_none());
         self.choices(member, value, values)

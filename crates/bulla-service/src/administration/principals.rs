@@ -105,6 +105,7 @@ impl Operation for CreatePrincipal {
             role: self.role,
             enabled: true,
             created: decision.now,
+            policies: Default::default(),
         };
         decision.put(Table::Principals, arn.as_str(), decision.account().as_str(), &body);
         let credentials = draw_credentials(&*decision.core.random)?;

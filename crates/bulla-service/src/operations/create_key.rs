@@ -7,10 +7,12 @@ use serde_json::{Map, Value, json};
 use self::creation_tags::CreationTags;
 use crate::bodies::{KeyBody, MultiRegionBody, VERSION};
 use crate::decision::{Decision, EventKind};
+use crate::entry::KeyEntry;
 use crate::key_material::{NewVersion, put_new_material};
 use crate::limits::{self, members, shown};
 use crate::operations::describe_custom_key_stores::no_such_store;
-use crate::row_ids::{key_row, keys_owner};
+use crate::operations::put_key_policy::{parse_key_policy, policy_shown, require_way_back};
+use crate::row_ids::{RowKey, key_row, keys_owner};
 use crate::runner::{KMS, Operation};
 use crate::{Call, KeyMetadata, Service, ServiceError};
 
@@ -27,8 +29,10 @@ pub struct CreateKeyRequest {
     pub origin: KeyOrigin,
     /// At most 50.
     pub tags: Vec<Tag>,
-    /// Refused unless absent: policies are not built yet.
+    /// The key policy, an IAM JSON document of at most 32 KiB; AWS's default one if absent.
     pub policy: Option<String>,
+    /// Take the policy even if it lets the caller never change it.
+    pub bypass_policy_lockout_safety_check: bool,
     /// Whether the key is the primary of a multi-Region key.
     pub multi_region: bool,
     /// No custom key store exists, so naming one is refused.
@@ -46,7 +50,7 @@ impl Service {
     /// Makes a key with fresh material, or one that waits for imported material.
     ///
     /// # Errors
-    /// `Validation`, `Tag`, `Unsupported`, `CustomKeyStoreNotFound`, `AccessDenied`.
+    /// `Validation`, `Tag`, `MalformedPolicyDocument`, `LimitExceeded`, `Unsupported`, `CustomKeyStoreNotFound`, `AccessDenied`.
     pub async fn create_key(&self, call: &Call, request: CreateKeyRequest) -> Result<CreateKeyResponse, ServiceError> {
         self.core.run(call, &request).await
     }
@@ -106,6 +110,15 @@ impl Operation for CreateKeyRequest {
                 self.custom_key_store_id.as_deref().map_or(Value::Null, shown),
             ),
             ("tags", shown_tags(&self.tags)),
+            ("policy", self.policy.as_deref().map_or(Value::Null, policy_shown)),
+            (
+                "bypassPolicyLockoutSafetyCheck",
+                if self.bypass_policy_lockout_safety_check {
+                    true.into()
+                } else {
+                    Value::Null
+                },
+            ),
         ])
     }
 
@@ -113,11 +126,7 @@ impl Operation for CreateKeyRequest {
         limits::text("description", &self.description, 0, 8192)?;
         check_tags(&self.tags)?;
         decision.authorise("kms:CreateKey", "*")?;
-        if self.policy.is_some() {
-            return Err(ServiceError::Unsupported(
-                "Key policies are not supported by this version of Bulla; leave Policy out.".to_owned(),
-            ));
-        }
+        let policy = self.policy.as_deref().map(parse_key_policy).transpose()?;
         self.check_kind()?;
         let mut tags = self.tags.clone();
         let chosen = CreationTags::take(decision.core.mode, self.multi_region, &mut tags)?;
@@ -160,7 +169,7 @@ impl Operation for CreateKeyRequest {
             versions: current.map_or(0, |_| 1),
             on_demand_rotations: 0,
             rotation: None,
-            policy: None,
+            policy: self.policy.clone(),
             creator: Some(decision.call.caller.arn().to_string()),
             multi_region: self.multi_region.then(|| MultiRegionBody {
                 primary: region.clone(),
@@ -170,6 +179,13 @@ impl Operation for CreateKeyRequest {
             expiration: None,
             pending: None,
         };
+        if let Some(policy) = &policy
+            && !self.bypass_policy_lockout_safety_check
+        {
+            let key = KeyEntry::new(RowKey::new(Table::Keys, &row), body.clone());
+            let key = key.ok_or(ServiceError::Internal("a key row without a key id"))?;
+            require_way_back(decision, &key, policy).await?;
+        }
         decision.put(Table::Keys, &row, &keys_owner(account, region), &body);
         decision.concerns(arn.shared());
         decision.response = members([(

@@ -17,7 +17,7 @@ pub struct DecapsulateRequest {
     pub shared_secret_ciphertext_blob: Vec<u8>,
     /// One of the key's.
     pub encapsulation_algorithm: EncapsulationAlgorithm,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -65,6 +65,10 @@ impl Operation for DecapsulateRequest {
             ("encapsulationAlgorithm", self.encapsulation_algorithm.as_str().into()),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

@@ -17,7 +17,7 @@ pub struct DeriveSharedSecretRequest {
     pub key_agreement_algorithm: KeyAgreementAlgorithm,
     /// The peer's, DER `SubjectPublicKeyInfo`, 1 to 8,192 bytes.
     pub public_key: Vec<u8>,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -65,6 +65,10 @@ impl Operation for DeriveSharedSecretRequest {
             ("keyAgreementAlgorithm", self.key_agreement_algorithm.as_str().into()),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

@@ -20,7 +20,7 @@ pub struct EncryptRequest {
     pub encryption_context: Context,
     /// One of the key's.
     pub encryption_algorithm: EncryptionAlgorithm,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -65,6 +65,10 @@ impl Operation for EncryptRequest {
             ("encryptionContext", context_value(&self.encryption_context)),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

@@ -17,7 +17,7 @@ pub struct GenerateDataKeyPairRequest {
     pub encryption_context: Context,
     /// What kind of key pair to make.
     pub key_pair_spec: DataKeyPairSpec,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -70,6 +70,10 @@ impl Operation for GenerateDataKeyPairRequest {
             ("encryptionContext", context_value(&self.encryption_context)),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

@@ -17,7 +17,7 @@ pub struct GenerateMacRequest {
     pub message: SecretBytes,
     /// One of the key's.
     pub mac_algorithm: MacAlgorithm,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -63,6 +63,10 @@ impl Operation for GenerateMacRequest {
             ("macAlgorithm", self.mac_algorithm.as_str().into()),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

@@ -12,7 +12,7 @@ use crate::{Call, KeyMetadata, Service, ServiceError};
 pub struct GetPublicKeyRequest {
     /// Key id, key ARN, alias name or alias ARN.
     pub key_id: String,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
 }
 
@@ -50,6 +50,10 @@ impl Operation for GetPublicKeyRequest {
 
     fn parameters(&self) -> Map<String, Value> {
         members([("keyId", shown(&self.key_id))])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

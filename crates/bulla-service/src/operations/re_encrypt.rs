@@ -1,4 +1,5 @@
 use bulla_crypto::Context;
+use bulla_crypto::blob::Blob;
 use bulla_model::{EncryptionAlgorithm, KeyArn, MaterialId, Operation as Asked};
 use serde_json::{Map, Value};
 
@@ -6,6 +7,7 @@ use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, context_value, members, shown};
 use crate::operations::encryption::{Decryption, Encryption};
+use crate::row_ids::version_row;
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -26,7 +28,7 @@ pub struct ReEncryptRequest {
     pub destination_encryption_context: Context,
     /// How to encrypt.
     pub destination_encryption_algorithm: EncryptionAlgorithm,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -94,8 +96,13 @@ impl Operation for ReEncryptRequest {
         ])
     }
 
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
+    }
+
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
         limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
+        decision.re_encrypt_on_same_key = self.is_on_same_key(decision).await?;
         let from = Decryption {
             asked: Asked::ReEncrypt,
             action: "kms:ReEncryptFrom",
@@ -136,5 +143,24 @@ impl Operation for ReEncryptRequest {
             source_key_material_id,
             destination_key_material_id,
         })
+    }
+}
+
+impl ReEncryptRequest {
+    /// Whether source and destination are one key, for the condition key `kms:ReEncryptOnSameKey`; `None` where one of them is none.
+    async fn is_on_same_key(&self, decision: &mut Decision<'_>) -> Result<Option<bool>, ServiceError> {
+        let source = match (&self.source_key_id, Blob::parse(&self.ciphertext_blob)) {
+            (Some(named), _) => decision.row_of(named).await?,
+            (None, Ok(blob)) => {
+                let material = MaterialId(*blob.material_id());
+                let row = version_row(decision.account(), decision.region(), &material);
+                decision.version(&row).await?.map(|version| version.key_row.clone())
+            }
+            (None, Err(_)) => None,
+        };
+        let destination = decision.row_of(&self.destination_key_id).await?;
+        Ok(source
+            .zip(destination)
+            .map(|(source, destination)| source == destination))
     }
 }

@@ -19,7 +19,7 @@ pub struct SignRequest {
     pub message_type: MessageType,
     /// One of the key's.
     pub signing_algorithm: SigningAlgorithm,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -62,6 +62,10 @@ impl Operation for SignRequest {
             ("signingAlgorithm", self.signing_algorithm.as_str().into()),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

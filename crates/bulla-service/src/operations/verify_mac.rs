@@ -19,7 +19,7 @@ pub struct VerifyMacRequest {
     pub mac_algorithm: MacAlgorithm,
     /// 1 to 6,144 bytes.
     pub mac: Vec<u8>,
-    /// Grant tokens; nothing grants yet, so they decide nothing.
+    /// Grant tokens; grants are effective at once, so they are checked and decide nothing.
     pub grant_tokens: Vec<String>,
     /// Decide everything, do nothing, answer `DryRun`.
     pub dry_run: bool,
@@ -59,6 +59,10 @@ impl Operation for VerifyMacRequest {
             ("macAlgorithm", self.mac_algorithm.as_str().into()),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
         ])
+    }
+
+    fn grant_tokens(&self) -> &[String] {
+        &self.grant_tokens
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {

@@ -350,3 +350,85 @@ async fn a_store_that_is_locked_by_a_stranger_answers_when_it_is_free() {
     drop(stranger);
     waiting.await.expect("no panic").expect("draws");
 }
+
+#[tokio::test]
+async fn a_grant_revoked_between_decision_and_commit_permits_nothing() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let (arn, ann) = h.user("ann", Role::User).await;
+    let request = CreateGrantRequest {
+        key_id: key.key_id.to_string(),
+        grantee_principal: arn.to_string(),
+        retiring_principal: None,
+        operations: vec![bulla_model::GrantOperation::Encrypt],
+        constraints: Default::default(),
+        name: None,
+        grant_tokens: Vec::new(),
+        dry_run: false,
+    };
+    let made = h.service.create_grant(&operator, request).await.expect("grants");
+    encrypt(&h.service, &ann, key.key_id.as_str()).await;
+    let (service, request) = (h.service.clone(), encrypt_request(key.key_id.as_str()));
+    let revoke = RevokeGrantRequest {
+        key_id: key.key_id.to_string(),
+        grant_id: made.grant_id.to_string(),
+        dry_run: false,
+    };
+    let result = revoke_in_between(&h, async move { service.encrypt(&ann, request).await }, async |other| {
+        other.revoke_grant(&operator, revoke).await.expect("revokes");
+    })
+    .await;
+    assert_eq!(refusal(result).0, "AccessDeniedException");
+    h.verify();
+}
+
+#[tokio::test]
+async fn a_denying_key_policy_put_between_decision_and_commit_denies() {
+    let h = Harness::new().await;
+    let (admin, operator, key) = (h.admin().await, h.operator(), h.key().await);
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"},
+        {"Effect":"Deny","Principal":"*","Action":"kms:Encrypt","Resource":"*"}]}"#;
+    let put = PutKeyPolicyRequest {
+        key_id: key.key_id.to_string(),
+        policy_name: None,
+        policy: policy.to_owned(),
+        bypass_policy_lockout_safety_check: false,
+    };
+    let (service, request) = (h.service.clone(), encrypt_request(key.key_id.as_str()));
+    let result = revoke_in_between(
+        &h,
+        async move { service.encrypt(&admin, request).await },
+        async |other| {
+            other.put_key_policy(&operator, put).await.expect("writes");
+        },
+    )
+    .await;
+    let refused = refusal(result);
+    assert!(
+        refused.1.ends_with("with an explicit deny in a resource-based policy"),
+        "{refused:?}"
+    );
+    h.verify();
+}
+
+#[tokio::test]
+async fn an_identity_policy_taken_between_decision_and_commit_allows_nothing() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let (arn, ann) = h.user("ann", Role::User).await;
+    let may = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*"}}"#;
+    h.service
+        .put_principal_policy(&operator, arn.clone(), "may".into(), may.into())
+        .await
+        .expect("gives");
+    let (service, request) = (h.service.clone(), encrypt_request(key.key_id.as_str()));
+    let result = revoke_in_between(&h, async move { service.encrypt(&ann, request).await }, async |other| {
+        other
+            .delete_principal_policy(&operator, arn, "may".into())
+            .await
+            .expect("takes");
+    })
+    .await;
+    assert_eq!(refusal(result).0, "AccessDeniedException");
+}

@@ -223,6 +223,7 @@ pub(crate) fn create_key_request() -> CreateKeyRequest {
         origin: KeyOrigin::AwsKms,
         tags: Vec::new(),
         policy: None,
+        bypass_policy_lockout_safety_check: false,
         multi_region: false,
         custom_key_store_id: None,
     }

@@ -50,7 +50,7 @@ async fn what_is_not_built_is_refused_and_not_stored() {
     };
     assert_eq!(
         refusal(h.service.create_key(&operator, with_policy).await).0,
-        "UnsupportedOperationException"
+        "MalformedPolicyDocumentException"
     );
     let signing = CreateKeyRequest {
         usage: bulla_model::KeyUsage::SignVerify,

@@ -20,6 +20,7 @@ fn every_error() -> Vec<ServiceError> {
         | E::IncorrectKey(_) => {}
         E::IncorrectKeyMaterial { .. } | E::InvalidImportToken | E::ExpiredImportToken => {}
         E::AlreadyExists(_) | E::InvalidAliasName(_) | E::LimitExceeded(_) | E::InvalidMarker | E::Tag(_) => {}
+        E::MalformedPolicyDocument(_) | E::InvalidGrantToken | E::InvalidGrantId(_) => {}
         E::CustomKeyStoreNotFound(_)
         | E::Unsupported(_)
         | E::UnsupportedSpec(_)
@@ -52,6 +53,9 @@ fn every_error() -> Vec<ServiceError> {
         E::InvalidAliasName(text()),
         E::LimitExceeded(text()),
         E::InvalidMarker,
+        E::MalformedPolicyDocument(text()),
+        E::InvalidGrantToken,
+        E::InvalidGrantId(text()),
         E::Tag(text()),
         E::Unsupported(text()),
         E::UnsupportedSpec(bulla_model::KeySpec::Hmac256),

@@ -1,0 +1,285 @@
+//! The one decision path: who may do what to what, by role, key policy, identity policies and grants.
+
+use std::sync::Arc;
+
+use bulla_model::GrantOperation;
+use bulla_model::policy::{Asker, Decision as Decided, Outcome, Policy, Reason, Request, Sides, decide};
+use bulla_store::{RowFilter, Table};
+use serde_json::{Value, json};
+
+use crate::ServiceError;
+use crate::call::CallerKind;
+use crate::conditions::Conditions;
+use crate::decision::Decision;
+use crate::entry::{Entry, KeyEntry};
+use crate::grants::{GrantEntry, open_token};
+use crate::roles::role_allows;
+use crate::row_ids::{RowKey, aliases_set, parse_key_row};
+
+/// Actions that a key policy can allow to another account.
+///
+/// Source: "Cross-account use" of each operation in the API reference.
+const CROSS_ACCOUNT: [&str; 26] = [
+    "kms:CreateGrant",
+    "kms:Decapsulate",
+    "kms:Decrypt",
+    "kms:DeriveSharedSecret",
+    "kms:DescribeKey",
+    "kms:Encapsulate",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyPair",
+    "kms:GenerateDataKeyPairWithoutPlaintext",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:GenerateMac",
+    "kms:GetKeyRotationStatus",
+    "kms:GetPublicKey",
+    "kms:ListGrants",
+    "kms:ListKeyRotations",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:RetireGrant",
+    "kms:RevokeGrant",
+    "kms:Sign",
+    "kms:Verify",
+    "kms:VerifyMac",
+    "kms:GetParametersForImport",
+    "kms:ImportKeyMaterial",
+    "kms:DeleteImportedKeyMaterial",
+];
+
+/// The condition key whose values only the store knows.
+const RESOURCE_ALIASES: &str = "kms:resourcealiases";
+
+impl Decision<'_> {
+    /// Decides whether the caller may do `action` (`kms:CreateKey`) to a resource that has no policy of its own.
+    pub(crate) fn authorise(&mut self, action: &str, resource: &str) -> Result<(), ServiceError> {
+        if matches!(self.call.caller.kind, CallerKind::Service) {
+            return Ok(());
+        }
+        let decided = self.decide(action, resource, None, None, &[]);
+        self.record(action, resource, decided, true)
+    }
+
+    /// Decides whether the caller may do `action` to a key.
+    pub(crate) async fn authorise_on(&mut self, action: &str, key: &KeyEntry) -> Result<(), ServiceError> {
+        if matches!(self.call.caller.kind, CallerKind::Service) {
+            return Ok(());
+        }
+        for token in self.grant_tokens {
+            open_token(self, token)?;
+        }
+        let decided = self.decide_on(action, key, &key.policy).await?;
+        self.record(action, key.arn.as_str(), decided, key.body.policy.is_none())
+    }
+
+    /// Decides the same under `policy`, and records nothing.
+    pub(crate) async fn decide_on(
+        &mut self,
+        action: &str,
+        key: &KeyEntry,
+        policy: &Policy,
+    ) -> Result<Decided, ServiceError> {
+        let aliases = match self.asks_for_aliases(policy) {
+            true => self.aliases_of(key).await?,
+            false => Vec::new(),
+        };
+        let mut decided = self.decide(action, key.arn.as_str(), Some(key), Some(policy), &aliases);
+        if let Outcome::NotAllowed(_) = decided.outcome
+            && let Some(operation) = grantable(action)
+            && let Some(grant) = self.granted(action, operation, key).await?
+        {
+            self.grant = Some(grant.clone());
+            decided = Decided {
+                outcome: Outcome::Allowed,
+                by: vec![Reason::Grant(grant.id.to_string())],
+            };
+        }
+        Ok(decided)
+    }
+
+    /// Whether a statement denies the caller `action` to a key.
+    pub(crate) async fn is_denied(&mut self, action: &str, key: &KeyEntry) -> Result<bool, ServiceError> {
+        let decided = self.decide_on(action, key, &key.policy).await?;
+        Ok(matches!(decided.outcome, Outcome::Denied(_)))
+    }
+
+    /// Has the event say what decided.
+    pub(crate) fn note(&mut self, reason: &Reason) {
+        self.decided_by.push(shown(reason));
+    }
+
+    /// Whether a key's own policy or one of its grants is for the caller, whatever his identity policies say.
+    pub(crate) async fn is_let_in(&mut self, action: &str, key: &KeyEntry) -> Result<bool, ServiceError> {
+        let aliases = match key.policy.asks_for(RESOURCE_ALIASES) {
+            true => self.aliases_of(key).await?,
+            false => Vec::new(),
+        };
+        let verdict = {
+            let context = Conditions {
+                decision: self,
+                action,
+                key: Some(key),
+                aliases: &aliases,
+            };
+            key.policy
+                .evaluate(&Request::new(self.asker(), action, key.arn.as_str(), &context))
+        };
+        if verdict.denied.is_some() || !CROSS_ACCOUNT.contains(&action) {
+            return Ok(false);
+        }
+        if verdict.allowed.is_some() || verdict.delegated.is_some() {
+            return Ok(true);
+        }
+        match grantable(action) {
+            Some(operation) => Ok(self.granted(action, operation, key).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    fn decide(
+        &self,
+        action: &str,
+        resource: &str,
+        key: Option<&KeyEntry>,
+        policy: Option<&Policy>,
+        aliases: &[String],
+    ) -> Decided {
+        let context = Conditions {
+            decision: self,
+            action,
+            key,
+            aliases,
+        };
+        let request = Request::new(self.asker(), action, resource, &context);
+        let account = key
+            .and_then(|key| key.arn.as_str().split(':').nth(4))
+            .unwrap_or_default();
+        let role = role_allows(self.role, action).then(|| self.role.as_str());
+        let identity: Vec<(&str, &Policy)> = self.identity_policies().collect();
+        let sides = Sides {
+            resource_account: account,
+            resource_policy: policy,
+            identity: &identity,
+            role,
+            grant: None,
+        };
+        decide(&request, &sides)
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        let caller = &self.call.caller;
+        Asker {
+            account: caller.account().as_str(),
+            arn: caller.arn().as_str(),
+            role: None,
+            federated: None,
+        }
+    }
+
+    fn identity_policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        let principal = self.principal.iter();
+        principal.flat_map(|principal| principal.policies.iter().map(|(name, policy)| (name.as_str(), policy)))
+    }
+
+    fn asks_for_aliases(&self, policy: &Policy) -> bool {
+        let mut of_caller = self.identity_policies();
+        policy.asks_for(RESOURCE_ALIASES) || of_caller.any(|(_, policy)| policy.asks_for(RESOURCE_ALIASES))
+    }
+
+    /// The key's aliases. A store read, for policies that ask for them only.
+    async fn aliases_of(&mut self, key: &KeyEntry) -> Result<Vec<String>, ServiceError> {
+        let (account, region, _) =
+            parse_key_row(&key.row.id).ok_or(ServiceError::Internal("a key row without a key id"))?;
+        let set = aliases_set(&account, &region);
+        self.reads.push(RowKey::new(Table::Aliases, &set));
+        let rows = &self.core.rows;
+        let entries = rows
+            .list(Table::Aliases, RowFilter::Owner(&key.row.id), None, 1000)
+            .await?;
+        let names = entries
+            .iter()
+            .filter_map(|entry| entry.row().id.strip_prefix(set.as_str()));
+        Ok(names.map(|name| format!("alias/{name}")).collect())
+    }
+
+    /// Finds a grant of the key to the caller that permits the operation.
+    async fn granted(
+        &mut self,
+        action: &str,
+        operation: GrantOperation,
+        key: &KeyEntry,
+    ) -> Result<Option<Arc<GrantEntry>>, ServiceError> {
+        let grants = self.grants_of(&key.row.id).await?;
+        let asker = self.asker();
+        let root = format!("arn:aws:iam::{}:root", asker.account);
+        let context = Conditions {
+            decision: self,
+            action,
+            key: Some(key),
+            aliases: &[],
+        };
+        let admits = |grant: &&Arc<GrantEntry>| {
+            let constrained = operation.has_context(key.body.spec);
+            grant.permits(operation) && (!constrained || grant.body.constraints.admit(context.context_pairs()))
+        };
+        if let Some(grant) = grants.of_grantee(asker.arn).find(admits) {
+            return Ok(Some(grant.clone()));
+        }
+        if asker.arn == root {
+            return Ok(None);
+        }
+        // What an account was granted, its identity policies pass on.
+        let Some(grant) = grants.of_grantee(&root).find(admits).cloned() else {
+            return Ok(None);
+        };
+        let by_identity = self.decide(action, key.arn.as_str(), None, None, &[]);
+        Ok(by_identity.is_allowed().then_some(grant))
+    }
+
+    /// Notes what decided for the event, and makes a denial of it.
+    fn record(&mut self, action: &str, resource: &str, decided: Decided, usual: bool) -> Result<(), ServiceError> {
+        // The role under the usual key policy says nothing that the event does not say already.
+        let of_role = |reason: &Reason| matches!(reason, Reason::Role(_) | Reason::ResourcePolicy { .. });
+        if !usual || !decided.by.iter().all(of_role) {
+            self.decided_by.extend(decided.by.iter().map(shown));
+        }
+        match decided.denial(self.call.caller.arn().as_str(), action, resource) {
+            None => Ok(()),
+            Some(denial) => Err(ServiceError::AccessDenied(denial)),
+        }
+    }
+}
+
+/// What a grant can permit on its key. `RetireGrant` is not among it: a grant permits that on itself alone.
+fn grantable(action: &str) -> Option<GrantOperation> {
+    GrantOperation::of_action(action).filter(|operation| *operation != GrantOperation::RetireGrant)
+}
+
+/// A reason as an event shows it.
+fn shown(reason: &Reason) -> Value {
+    let of_statement = |of: Value, statement: usize, sid: &Option<String>| match sid {
+        Some(sid) => json!({"policy": of, "statement": statement, "sid": crate::limits::shown(sid)}),
+        None => json!({"policy": of, "statement": statement}),
+    };
+    match reason {
+        Reason::ResourcePolicy { statement, sid } => of_statement("key policy".into(), *statement, sid),
+        Reason::IdentityPolicy { policy, statement, sid } => {
+            of_statement(format!("identity policy {policy}").into(), *statement, sid)
+        }
+        Reason::Role(role) => json!({ "role": role }),
+        Reason::Grant(id) => json!({ "grantId": id }),
+    }
+}
+
+impl Decision<'_> {
+    /// All grants of a key, as this node believes them; noted as read as a whole.
+    pub(crate) async fn grants_of(&mut self, key_row: &str) -> Result<Arc<crate::grants::GrantSet>, ServiceError> {
+        self.reads.push(RowKey::new(Table::Grants, key_row));
+        match self.core.rows.cached(Table::Grants, key_row) {
+            Some(Entry::GrantSet(set)) if set.changed.is_empty() => Ok(set),
+            Some(Entry::GrantSet(set)) => self.core.rows.refresh_grants(&set).await,
+            _ => self.core.rows.load_grants(key_row).await,
+        }
+    }
+}
