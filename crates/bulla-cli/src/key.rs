@@ -16,6 +16,8 @@ mod tag;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+pub(crate) use self::policy::read_policy;
+
 use crate::failure::{CommandResult, Explained, Outcome};
 use crate::output::Format;
 use crate::process;

@@ -1,3 +1,5 @@
+mod policy;
+
 use bulla_model::{PrincipalArn, PrincipalName, Role};
 use bulla_service::{Call, NewCredentials, Service};
 use clap::{Args, Subcommand};
@@ -23,6 +25,14 @@ pub(crate) enum Principal {
     Disable(Named),
     /// Gives a user another role
     SetRole(SetRole),
+    /// Gives a user an identity policy: what it may do, as IAM JSON
+    PutPolicy(policy::PutPolicy),
+    /// Prints an identity policy of a user
+    GetPolicy(policy::PolicyNamed),
+    /// Lists the identity policies of a user
+    ListPolicies(Named),
+    /// Takes an identity policy from a user
+    DeletePolicy(policy::PolicyNamed),
     /// Deletes a user with its access keys
     Delete(Named),
     /// Manages the access keys of users
@@ -110,6 +120,9 @@ impl Principal {
             Principal::Create(create) => &create.common,
             Principal::SetRole(set) => &set.common,
             Principal::Enable(named) | Principal::Disable(named) | Principal::Delete(named) => &named.common,
+            Principal::PutPolicy(put) => &put.common,
+            Principal::GetPolicy(policy) | Principal::DeletePolicy(policy) => &policy.common,
+            Principal::ListPolicies(named) => &named.common,
             Principal::AccessKey(key) => match key {
                 AccessKey::Create(named) | AccessKey::List(named) => &named.common,
                 AccessKey::Enable(key) | AccessKey::Disable(key) | AccessKey::Delete(key) => &key.common,
@@ -153,6 +166,10 @@ impl Principal {
             Principal::Disable(named) => Ok(service.set_principal_enabled(call, arn(&named.name), false).await?),
             Principal::SetRole(set) => Ok(service.set_principal_role(call, arn(&set.name), set.role).await?),
             Principal::Delete(named) => Ok(service.delete_principal(call, arn(&named.name)).await?),
+            Principal::PutPolicy(put) => put.carry_out(service, call).await,
+            Principal::GetPolicy(policy) => policy.print(service, call).await,
+            Principal::DeletePolicy(policy) => policy.delete(service, call).await,
+            Principal::ListPolicies(named) => policy::list(service, call, &named.name, format).await,
             Principal::AccessKey(key) => key.carry_out(service, call, format).await,
         }
     }

@@ -274,7 +274,7 @@ impl<'a> Decision<'a> {
                 .iter()
                 .map(|arn| Resource {
                     arn: arn.to_string(),
-                    account_id: account.to_owned(),
+                    account_id: account_of(arn).unwrap_or(account).to_owned(),
                     kind: "AWS::KMS::Key".to_owned(),
                 })
                 .collect(),
@@ -284,7 +284,12 @@ impl<'a> Decision<'a> {
             request_id: cut(&self.call.request_id, 128).to_owned(),
             event_id,
             read_only: event.read_only,
-            recipient_account_id: account.to_owned(),
+            recipient_account_id: self
+                .resources
+                .first()
+                .and_then(|arn| account_of(arn))
+                .unwrap_or(account)
+                .to_owned(),
             key_version: self.key_version.map(|version| version.to_string()),
             cache_hit: self.used_key.then_some(!self.missed),
             purpose: None,
@@ -324,6 +329,11 @@ pub(crate) struct EventKind {
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
     pub(crate) read_only: bool,
+}
+
+/// The account that an ARN names.
+fn account_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
 fn cut(text: &str, bytes: usize) -> &str {

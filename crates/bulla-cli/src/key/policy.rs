@@ -76,7 +76,7 @@ impl Policy {
 }
 
 /// Reads a policy, as far as that it is JSON; the service says what is wrong within.
-pub(super) fn read_policy(path: &std::path::Path) -> Result<String, anyhow::Error> {
+pub(crate) fn read_policy(path: &std::path::Path) -> Result<String, anyhow::Error> {
     let input = (path.as_os_str() != "-").then_some(path);
     let bytes = streams::read(input, MAX_POLICY_BYTES, "and no key policy is")?;
     let text = std::str::from_utf8(&bytes).context("reading the policy")?;

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 use crate::authorised::{Authorised, KeyForms};
 use crate::bodies::{KeyBody, MultiRegionBody, PendingBody, VERSION};
 use crate::decision::{Decision, EventKind};
+use crate::entry::KeyEntry;
 use crate::limits::{self, members, shown};
 use crate::operations::list_key_rotations::every_version_of;
-use crate::row_ids::{key_row, keys_owner};
+use crate::operations::put_key_policy::{parse_key_policy, policy_shown, require_way_back};
+use crate::row_ids::{RowKey, key_row, keys_owner};
 use crate::runner::{KMS, Operation};
 use crate::{Call, KeyMetadata, Service, ServiceError};
 
@@ -47,7 +49,7 @@ impl Service {
     /// A replica of a key with imported material has none until the same material is imported into it.
     ///
     /// # Errors
-    /// `NotFound`, `InvalidArn`, `Disabled`, `InvalidState`, `Unsupported`, `AlreadyExists`, `Validation`, `Tag`, `AccessDenied`.
+    /// `MalformedPolicyDocument`, `LimitExceeded`, `NotFound`, `InvalidArn`, `Disabled`, `InvalidState`, `Unsupported`, `AlreadyExists`, `Validation`, `Tag`, `AccessDenied`.
     pub async fn replicate_key(
         &self,
         call: &Call,
@@ -71,6 +73,15 @@ impl Operation for ReplicateKeyRequest {
             ("keyId", shown(&self.key_id)),
             ("replicaRegion", self.replica_region.as_str().into()),
             ("description", shown(&self.description)),
+            ("policy", self.policy.as_deref().map_or(Value::Null, policy_shown)),
+            (
+                "bypassPolicyLockoutSafetyCheck",
+                if self.bypass_policy_lockout_safety_check {
+                    true.into()
+                } else {
+                    Value::Null
+                },
+            ),
             (
                 "tags",
                 self.tags
@@ -96,11 +107,7 @@ impl Operation for ReplicateKeyRequest {
         if !self.tags.is_empty() {
             decision.authorise("kms:TagResource", "*")?;
         }
-        if self.policy.is_some() {
-            return Err(ServiceError::Unsupported(
-                "Key policies are not supported by this version of Bulla; leave Policy out.".to_owned(),
-            ));
-        }
+        let policy = self.policy.as_deref().map(parse_key_policy).transpose()?;
         primary.require_state(Asked::ReplicateKey)?;
         let regions = primary.key.require_primary()?;
         let keys = decision.in_all_regions(&primary.key).await?;
@@ -157,6 +164,13 @@ impl Operation for ReplicateKeyRequest {
             expiration: None,
             pending,
         };
+        if let Some(policy) = &policy
+            && !self.bypass_policy_lockout_safety_check
+        {
+            let replica = KeyEntry::new(RowKey::new(Table::Keys, &row), body.clone());
+            let replica = replica.ok_or(ServiceError::Internal("a key row without a key id"))?;
+            require_way_back(decision, &replica, policy).await?;
+        }
         decision.put(Table::Keys, &row, &keys_owner(&account, &self.replica_region), &body);
         decision.put_keys(&keys, |key| KeyBody {
             multi_region: Some(regions.clone()),

@@ -558,6 +558,10 @@ async fn another_account_needs_both_sides_and_learns_nothing_else() {
         .await
         .expect("gives");
     let blob = encrypt(&h.service, &eve, key.arn.as_str()).await;
+    let event = h.last_event();
+    assert_eq!(event["recipientAccountId"], "111122223333");
+    assert_eq!(event["resources"][0]["accountId"], "111122223333");
+    assert_eq!(event["userIdentity"]["accountId"], "444455556666");
     let request = DecryptRequest {
         key_id: Some(key.arn.to_string()),
         ..decrypt_request(&blob)
