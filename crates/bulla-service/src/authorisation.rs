@@ -19,7 +19,7 @@ use crate::row_ids::{RowKey, aliases_set, parse_key_row};
 /// Actions that a key policy can allow to another account.
 ///
 /// Source: "Cross-account use" of each operation in the API reference.
-const CROSS_ACCOUNT: [&str; 26] = [
+const CROSS_ACCOUNT: [&str; 22] = [
     "kms:CreateGrant",
     "kms:Decapsulate",
     "kms:Decrypt",
@@ -35,7 +35,6 @@ const CROSS_ACCOUNT: [&str; 26] = [
     "kms:GetKeyRotationStatus",
     "kms:GetPublicKey",
     "kms:ListGrants",
-    "kms:ListKeyRotations",
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
     "kms:RetireGrant",
@@ -43,9 +42,6 @@ const CROSS_ACCOUNT: [&str; 26] = [
     "kms:Sign",
     "kms:Verify",
     "kms:VerifyMac",
-    "kms:GetParametersForImport",
-    "kms:ImportKeyMaterial",
-    "kms:DeleteImportedKeyMaterial",
 ];
 
 /// The condition key whose values only the store knows.

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use bulla_crypto::blob::{Blob, Material};
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::{
-    AliasArn, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeyArn, KeyRef, KeySpec,
-    KeyState, KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, SigningAlgorithm,
-    permit,
+    AliasArn, EncapsulationAlgorithm, EncryptionAlgorithm, KeyAgreementAlgorithm, KeyArn, KeyRef, KeySpec, KeyState,
+    KeyUsage, MacAlgorithm, MaterialId, NamedKey, Operation as Asked, Refusal, SigningAlgorithm, permit,
 };
 use bulla_store::Table;
 

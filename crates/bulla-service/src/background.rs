@@ -109,11 +109,15 @@ impl Service {
                 let key_id = key.arn.to_string();
                 let (done, outcome) = if key.is_gone(now) {
                     let row = key.row.id.clone();
-                    let deleted = self.core.run(&call, &DeleteKey { key_id, row }).await;
-                    if matches!(deleted, Ok(true)) {
+                    let deletion = DeleteKey { key_id, row };
+                    let mut deleted = self.core.run(&call, &deletion).await;
+                    while matches!(deleted, Ok(Deleted::Grants)) {
+                        deleted = self.core.run(&call, &deletion).await;
+                    }
+                    if matches!(deleted, Ok(Deleted::Key)) {
                         self.core.key_usage.forget(key.arn.as_str());
                     }
-                    (&mut sweep.deleted, deleted)
+                    (&mut sweep.deleted, deleted.map(|deleted| deleted == Deleted::Key))
                 } else if has_expired(&key, now) {
                     let expiry = DeleteExpiredKeyMaterial { key_id };
                     (&mut sweep.expired, self.core.run(&call, &expiry).await)
@@ -188,14 +192,28 @@ impl Operation for RotateKey {
     }
 }
 
-/// Deletion of a key whose date has passed; tells whether it was still there.
+/// What a deletion came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deleted {
+    /// The key is gone with all that was its.
+    Key,
+    /// Some of its many grants; the key is still there.
+    Grants,
+    /// Nothing was there any more.
+    Nothing,
+}
+
+/// Grants deleted at once: what an event has room for.
+const GRANTS_AT_ONCE: usize = 500;
+
+/// Deletion of a key whose date has passed.
 struct DeleteKey {
     key_id: String,
     row: Arc<str>,
 }
 
 impl Operation for DeleteKey {
-    type Response = bool;
+    type Response = Deleted;
 
     const EVENT: EventKind = EventKind {
         name: "DeleteKey",
@@ -207,11 +225,18 @@ impl Operation for DeleteKey {
         members([("keyId", self.key_id.as_str().into())])
     }
 
-    async fn decide(&self, decision: &mut Decision<'_>) -> Result<bool, ServiceError> {
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Deleted, ServiceError> {
         let Some(key) = decision.key(&self.row).await?.filter(|key| key.is_gone(decision.now)) else {
-            return Ok(false);
+            return Ok(Deleted::Nothing);
         };
         decision.concerns(key.arn.shared());
+        let grants = decision.grants_of(&key.row.id).await?;
+        for grant in grants.in_order().into_iter().take(GRANTS_AT_ONCE) {
+            decision.delete(&grant.row);
+        }
+        if grants.len() > GRANTS_AT_ONCE {
+            return Ok(Deleted::Grants);
+        }
         for version in versions_of(decision, &key).await? {
             decision.delete(&version.row);
         }
@@ -232,12 +257,9 @@ impl Operation for DeleteKey {
                 break;
             }
         }
-        for grant in decision.grants_of(&key.row.id).await?.in_order() {
-            decision.delete(&grant.row);
-        }
         decision.delete(&key.row);
         leave_regions(decision, &key).await?;
-        Ok(true)
+        Ok(Deleted::Key)
     }
 }
 

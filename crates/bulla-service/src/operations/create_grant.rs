@@ -110,14 +110,21 @@ impl Operation for CreateGrantRequest {
         if let Some(parent) = &decision.grant {
             require_within(&body, grants.of_grantee(&parent.body.grantee))?;
         }
-        let same = |grant: &&&Arc<GrantEntry>| {
+        // Who gives a name may ask again.
+        let same = |grant: &&Arc<GrantEntry>| {
             let made = GrantBody {
                 created: body.created,
                 ..grant.body.clone()
             };
-            body.name.is_some() && made == body
+            made == body
         };
-        let existing = grants.in_order().iter().find(same).map(|grant| grant.id.clone());
+        let existing = match &body.name {
+            Some(_) => grants
+                .of_grantee(&body.grantee)
+                .find(same)
+                .map(|grant| grant.id.clone()),
+            None => None,
+        };
         if existing.is_none() && grants.len() >= MAX_GRANTS {
             return Err(ServiceError::LimitExceeded(format!(
                 "The number of grants on the key {} exceeds the limit of {MAX_GRANTS}",

@@ -726,3 +726,57 @@ async fn a_tampered_grant_grants_nothing() {
         "KMSInternalException"
     );
 }
+
+#[tokio::test]
+async fn a_thousand_grants_cost_a_decision_no_read_of_the_store() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let id = key.key_id.as_str();
+    let (_, ann) = h.user("ann", Role::User).await;
+    for n in 0..1_100 {
+        let request = CreateGrantRequest {
+            grantee_principal: if n == 700 {
+                ANN.to_owned()
+            } else {
+                format!("arn:aws:iam::111122223333:user/other-{n}")
+            },
+            ..grant(id, &[O::Encrypt])
+        };
+        h.service.create_grant(&operator, request).await.expect("grants");
+    }
+    // A node that has just opened reads them all once, in pages.
+    let (_, other) = h.node(5).await;
+    for service in [&h.service, &other] {
+        encrypt(service, &ann, id).await;
+        let read = || {
+            service
+                .metrics()
+                .cache_misses
+                .load(std::sync::atomic::Ordering::Relaxed)
+        };
+        let before = read();
+        for _ in 0..3 {
+            encrypt(service, &ann, id).await;
+        }
+        assert_eq!(read(), before);
+    }
+    let schedule = ScheduleKeyDeletionRequest {
+        key_id: id.to_owned(),
+        pending_window_in_days: Some(7),
+    };
+    h.service
+        .schedule_key_deletion(&operator, schedule)
+        .await
+        .expect("schedules");
+    h.days(8);
+    assert_eq!(h.service.sweep().await.expect("sweeps").deleted, 1);
+    let left = h
+        .store
+        .edit()
+        .rows
+        .keys()
+        .filter(|(table, _)| *table == bulla_store::Table::Grants)
+        .count();
+    assert_eq!(left, 0);
+    h.verify();
+}
