@@ -9,7 +9,7 @@ use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{
-    AlgorithmSpec, DataKeyPairSpec, DataKeySpec, EncapsulationAlgorithmSpec, ExpirationModelType,
+    AlgorithmSpec, DataKeyPairSpec, DataKeySpec, EncapsulationAlgorithmSpec, ExpirationModelType, GrantOperation,
     KeyAgreementAlgorithmSpec, KeySpec, KeyState, KeyUsageType, MacAlgorithmSpec, OriginType, SigningAlgorithmSpec,
     Tag, WrappingKeySpec,
 };
@@ -321,5 +321,44 @@ async fn imported_material_and_replicas() -> Result<(), Failed> {
         .send()
         .await?;
     assert_eq!(opened.plaintext, Some(Blob::new("everywhere")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn policies_and_grants() -> Result<(), Failed> {
+    let bulla = Bulla::start();
+    let kms = bulla.client("eu-west-1");
+    let symmetric = key(&kms, KeySpec::SymmetricDefault, KeyUsageType::EncryptDecrypt).await?;
+    let policy = kms.get_key_policy().key_id(&symmetric).send().await?;
+    kms.put_key_policy()
+        .key_id(&symmetric)
+        .policy(policy.policy.ok_or("no policy")?)
+        .send()
+        .await?;
+    let account = kms.describe_key().key_id(&symmetric).send().await?;
+    let account = account
+        .key_metadata
+        .and_then(|metadata| metadata.aws_account_id)
+        .ok_or("no account")?;
+    let grant = kms
+        .create_grant()
+        .key_id(&symmetric)
+        .grantee_principal(format!("arn:aws:iam::{account}:user/app"))
+        .operations(GrantOperation::Decrypt)
+        .send()
+        .await?;
+    let grants = kms
+        .list_grants()
+        .key_id(&symmetric)
+        .send()
+        .await?
+        .grants
+        .unwrap_or_default();
+    assert_eq!(grants.len(), 1);
+    kms.revoke_grant()
+        .key_id(&symmetric)
+        .grant_id(grant.grant_id.ok_or("no grant id")?)
+        .send()
+        .await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! AWS's own model of its API, as botocore ships it, against the façade: for every operation and every member, the request that breaks
 //! exactly one constraint, and the answer in AWS's words.
 //!
-//! Needs `BULLA_TEST_VENV`, which `scripts/test` sets. Operations that are not built yet are passed over; `AWAITED` says which may be.
+//! Needs `BULLA_TEST_VENV`, which `scripts/test` sets.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 

@@ -153,10 +153,6 @@ fn the_page_on_compatibility_is_what_the_suite_found() {
         std::fs::write(&file, &page).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    // While operations are being built, each changes the page: it is held against the suite once all are.
-    if ROUTES.iter().any(|route| !route.built) {
-        return;
-    }
     let differs = page
         .lines()
         .zip(committed.lines())
