@@ -55,6 +55,45 @@ fn a_user_that_is_disabled_beside_a_running_server_is_refused_at_once() {
 }
 
 #[test]
+fn an_identity_policy_that_is_given_beside_a_running_server_decides_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let (admin, _) = init(&data, &[]);
+    let server = BullaProcess::production(BULLA, &data).expect("it starts");
+    let made = on(
+        &data,
+        &["principal", "create", "ann", "--role", "user", "--output", "json"],
+    );
+    let printed: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let text = |name: &str| printed[name].as_str().expect("a text").to_owned();
+    let ann = Credentials {
+        access_key_id: text("AccessKeyId"),
+        secret_access_key: text("SecretAccessKey"),
+    };
+    let lists = |who: &Credentials| client(&server, who, &["key", "list"]).run().expect("bulla runs").code;
+    assert_eq!((lists(&admin), lists(&ann)), (Some(0), Some(1)));
+    let document = dir.path().join("policy.json");
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:List*","Resource":"*"}}"#;
+    fs::write(&document, policy).expect("a file");
+    let document = document.to_str().expect("text");
+    let put = ["principal", "put-policy", "ann", "lists", "--document", document];
+    assert!(on(&data, &put).succeeded());
+    assert_eq!(lists(&ann), Some(0));
+    let names = on(&data, &["principal", "list-policies", "ann", "--output", "json"]);
+    let names: Value = serde_json::from_slice(&names.stdout).expect("JSON");
+    assert_eq!(names["PolicyNames"], serde_json::json!(["lists"]));
+    let shown = on(&data, &["principal", "get-policy", "ann", "lists"]);
+    assert_eq!(shown.stdout, format!("{policy}\n").as_bytes());
+    assert!(on(&data, &["principal", "delete-policy", "ann", "lists"]).succeeded());
+    assert_eq!(lists(&ann), Some(1));
+    fs::write(document, "{}").expect("a file");
+    let refused = on(&data, &put);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let said = &refused.stderr;
+    assert!(said.contains("Missing required field Statement"), "{said}");
+}
+
+#[test]
 fn off_loopback_plain_http_and_dev_are_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
