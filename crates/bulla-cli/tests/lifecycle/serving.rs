@@ -90,7 +90,7 @@ fn an_identity_policy_that_is_given_beside_a_running_server_decides_at_once() {
     let refused = on(&data, &put);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     let said = &refused.stderr;
-    assert!(said.contains("Missing required field Statement"), "{said}");
+    assert!(said.contains("missing required field Statement"), "{said}");
 }
 
 #[test]

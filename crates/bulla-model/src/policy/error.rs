@@ -68,9 +68,9 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problem)?;
         match &self.place {
-            Place::Pointer(pointer) => write!(f, " (at {pointer})"),
+            Place::Pointer(pointer) if !pointer.is_empty() => write!(f, " (at {pointer})"),
             Place::Text { line, column } => write!(f, " (at line {line}, column {column})"),
-            Place::Document => Ok(()),
+            Place::Pointer(_) | Place::Document => Ok(()),
         }
     }
 }

@@ -406,8 +406,17 @@ fn asker() -> impl Strategy<Value = (usize, &'static str, Option<&'static str>)>
     ])
 }
 
+/// 10^5 with `./scripts/test --full`.
+fn cases() -> u32 {
+    if std::env::var_os("BULLA_TEST_FULL").is_some() {
+        100_000
+    } else {
+        4_000
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn the_evaluator_and_the_naive_one_agree(
