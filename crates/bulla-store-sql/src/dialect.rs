@@ -101,6 +101,11 @@ impl Dialect {
         }
     }
 
+    /// Whether several statements, separated by semicolons, are prepared and executed as one, without a round trip for each.
+    pub(crate) fn joins_statements(self) -> bool {
+        self == Self::Sqlite
+    }
+
     /// Whether a transaction that has begun holds the one lock already.
     pub(crate) fn begin_locks(self) -> bool {
         self == Self::Sqlite

@@ -27,6 +27,16 @@ pub(crate) async fn execute(
         .map_err(error::from_sqlx)
 }
 
+/// The same, with sqlx's own error.
+pub(crate) async fn execute_as_is(
+    connection: &mut AnyConnection,
+    sql: &Arc<str>,
+    arguments: AnyArguments,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query_with(AssertSqlSafe(Arc::clone(sql)), arguments);
+    query.execute(connection).await.map(drop)
+}
+
 /// Runs a statement that is kept prepared and that answers rows.
 pub(crate) async fn fetch(
     connection: &mut AnyConnection,

@@ -9,6 +9,9 @@ use crate::dialect::Dialect;
 /// Rows in one `INSERT`: few sizes, so that each statement stays prepared.
 pub(crate) const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
+/// Events that one statement of SQLite writes with all the rest of a group commit; of more, the first go in chunks before it.
+pub(crate) const GROUP: usize = 64;
+
 /// Every statement of the store, built once when it is opened. Placeholders are bound in the order of their names here.
 #[derive(Debug)]
 pub(crate) struct Statements {
@@ -35,6 +38,10 @@ pub(crate) struct Statements {
     pub(crate) insert_changes: [Arc<str>; CHUNKS.len()],
     /// `sequence, event` for each row; one for each of [`CHUNKS`].
     pub(crate) insert_events: [Arc<str>; CHUNKS.len()],
+    /// On SQLite, a whole group commit of 1 to [`GROUP`] events: `sequence, event` for each, `size, note`, then what `put_head` takes.
+    pub(crate) commit_group: Vec<Arc<str>>,
+    /// On SQLite, begins a transaction that will write and answers the head.
+    pub(crate) begin_and_read: Arc<str>,
     /// Nothing; a write that no reader sees.
     pub(crate) probe: Arc<str>,
 }
@@ -76,6 +83,28 @@ impl Statements {
                 .and_where(Expr::col("id").eq(Expr::cust("1")))
                 .take()
         };
+        let put_head = dialect.query(
+            Query::insert()
+                .into_table("audit_head")
+                .columns(["id", "size", "metadata_revision", "state", "checkpoint"])
+                .values_panic([
+                    Expr::cust("1"),
+                    Expr::val(0),
+                    Expr::val(0),
+                    Expr::val(""),
+                    Expr::val(""),
+                ])
+                .on_conflict(
+                    OnConflict::column("id")
+                        .update_columns(["size", "metadata_revision", "state", "checkpoint"])
+                        .to_owned(),
+                ),
+        );
+        let put_checkpoint = insert(dialect, "audit_checkpoints", &["size", "note"], 1);
+        let commit_group = |events: usize| {
+            let events = insert(dialect, "audit_events", &["sequence", "event"], events);
+            Arc::from(format!("{events}; {put_checkpoint}; {put_head}; COMMIT"))
+        };
         let change_columns = ["revision", "ordinal", "count", "table_name", "row_id", "kind", "mac"];
         Self {
             tables: Table::ALL
@@ -85,25 +114,7 @@ impl Statements {
             head: sql(&head()),
             lock_head: sql(head().lock(LockType::Update)),
             lock_schema: sql(one_of("version").lock(LockType::Update)),
-            put_head: Arc::from(
-                dialect.query(
-                    Query::insert()
-                        .into_table("audit_head")
-                        .columns(["id", "size", "metadata_revision", "state", "checkpoint"])
-                        .values_panic([
-                            Expr::cust("1"),
-                            Expr::val(0),
-                            Expr::val(0),
-                            Expr::val(""),
-                            Expr::val(""),
-                        ])
-                        .on_conflict(
-                            OnConflict::column("id")
-                                .update_columns(["size", "metadata_revision", "state", "checkpoint"])
-                                .to_owned(),
-                        ),
-                ),
-            ),
+            put_head: Arc::from(put_head.as_str()),
             changes: sql(Query::select()
                 .columns(change_columns)
                 .from("changes")
@@ -126,7 +137,9 @@ impl Statements {
                 .and_where(Expr::col("size").gt(0))
                 .order_by("size", Order::Asc)
                 .limit(1)),
-            put_checkpoint: insert(dialect, "audit_checkpoints", &["size", "note"], 1),
+            commit_group: (1..=GROUP).map(commit_group).collect(),
+            put_checkpoint,
+            begin_and_read: Arc::from(format!("{}; {}", dialect.begin(), dialect.query(&head()))),
             insert_changes: CHUNKS.map(|rows| insert(dialect, "changes", &change_columns, rows)),
             insert_events: CHUNKS.map(|rows| insert(dialect, "audit_events", &["sequence", "event"], rows)),
             probe: Arc::from(

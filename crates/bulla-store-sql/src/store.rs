@@ -147,6 +147,7 @@ impl SqlStore {
             match timeout_at(deadline, begun).await {
                 Ok(Ok(head)) => {
                     return Ok(SqlTransaction::new(
+                        self.dialect,
                         Arc::clone(&self.statements),
                         head,
                         lease,

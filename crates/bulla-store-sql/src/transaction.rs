@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_store::{Change, CheckpointRow, EventRow, HeadRow, Row, StoreError, Table, Transaction, limits};
+use bulla_store::{
+    Change, CheckpointRow, EventRow, GroupCommit, HeadRow, Row, RowWrite, StoreError, Table, Transaction, limits,
+};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::{AnyConnection, Arguments};
 use tokio::runtime::Handle;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::connections::{ANSWER_TIMEOUT, Lease, no_answer};
@@ -12,10 +15,11 @@ use crate::dialect::Dialect;
 use crate::error;
 use crate::query::{self, Bind, arguments, bind, signed};
 use crate::rows;
-use crate::statements::{CHUNKS, Statements};
+use crate::statements::{CHUNKS, GROUP, Statements};
 
 /// The one transaction. After any error but [`StoreError::Limit`] it is over.
 pub(crate) struct SqlTransaction {
+    dialect: Dialect,
     statements: Arc<Statements>,
     /// As of `begin`, or as put since: under the lock nobody else writes it.
     head: Option<HeadRow>,
@@ -30,12 +34,12 @@ impl SqlTransaction {
         statements: &Arc<Statements>,
         connection: &mut AnyConnection,
     ) -> Result<Option<HeadRow>, StoreError> {
+        if dialect.begin_locks() {
+            return read_head(connection, &statements.begin_and_read).await;
+        }
         query::control(connection, dialect.begin())
             .await
             .map_err(error::from_sqlx)?;
-        if dialect.begin_locks() {
-            return read_head(connection, &statements.head).await;
-        }
         if let Some(head) = read_head(connection, &statements.lock_head).await? {
             return Ok(Some(head));
         }
@@ -45,12 +49,14 @@ impl SqlTransaction {
     }
 
     pub(crate) fn new(
+        dialect: Dialect,
         statements: Arc<Statements>,
         head: Option<HeadRow>,
         lease: Lease,
         connection: AnyConnection,
     ) -> Self {
         Self {
+            dialect,
             statements,
             head,
             open: Some((lease, connection)),
@@ -96,6 +102,19 @@ impl SqlTransaction {
             Err(_) => roll_back(lease, connection).await,
         }
         result
+    }
+
+    async fn write_rows(&mut self, rows: &[RowWrite], changes: &[Change]) -> Result<(), StoreError> {
+        for row in rows {
+            match row {
+                RowWrite::Put(table, row) => self.put_row(*table, row).await?,
+                RowWrite::Delete(table, id) => self.delete_row(*table, id).await?,
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.append_changes(changes).await
     }
 
     /// Inserts rows in chunks of the sizes for which there are prepared statements.
@@ -203,10 +222,7 @@ impl Transaction for SqlTransaction {
             |statements| &statements.insert_events,
             2,
             events,
-            |arguments, event| {
-                bind(arguments, Bind::Integer(signed(event.sequence, "an event's sequence")?))?;
-                bind(arguments, Bind::Bytes(&event.event))
-            },
+            bind_event,
             |first, last| match (first.sequence, last.sequence) {
                 (first, last) if first == last => format!("event {first}"),
                 (first, last) => format!("an event from {first} to {last}"),
@@ -215,24 +231,53 @@ impl Transaction for SqlTransaction {
         .await
     }
 
+    async fn commit_group(mut self: Box<Self>, group: GroupCommit<'_>) -> Result<(), StoreError> {
+        self.write_rows(group.rows, group.changes).await?;
+        let joined = if self.dialect.joins_statements() {
+            group.events.len() % GROUP
+        } else {
+            0
+        };
+        let (alone, joined) = group.events.split_at(group.events.len() - joined);
+        if !alone.is_empty() {
+            self.append_events(alone).await?;
+        }
+        if joined.is_empty() {
+            self.put_checkpoint(group.checkpoint).await?;
+            self.put_head(group.head).await?;
+            return self.commit().await;
+        }
+        limits::checkpoint(group.checkpoint)?;
+        limits::head(group.head)?;
+        let mut arguments = AnyArguments::default();
+        arguments.reserve(2 * joined.len() + 6, 0);
+        for event in joined {
+            limits::event(event)?;
+            bind_event(&mut arguments, event)?;
+        }
+        bind_checkpoint(&mut arguments, group.checkpoint)?;
+        bind_head(&mut arguments, group.head)?;
+        let sql = Arc::clone(&self.statements.commit_group[joined.len() - 1]);
+        let (lease, mut connection) = self.take()?;
+        let done = timeout(ANSWER_TIMEOUT, query::execute_as_is(&mut connection, &sql, arguments)).await;
+        let what = || format!("the group commit at {}", group.head.size);
+        ended(lease, connection, done).map_err(|error| error::conflict_on(error, what))
+    }
+
     async fn put_checkpoint(&mut self, checkpoint: &CheckpointRow) -> Result<(), StoreError> {
         limits::checkpoint(checkpoint)?;
         let statements = Arc::clone(&self.statements);
-        let size = signed(checkpoint.size, "a checkpoint's size")?;
-        let arguments = arguments(&[Bind::Integer(size), Bind::Text(&checkpoint.note)])?;
+        let mut arguments = AnyArguments::default();
+        bind_checkpoint(&mut arguments, checkpoint)?;
         let stored = self.execute(&statements.put_checkpoint, arguments).await;
-        stored.map_err(|error| error::conflict_on(error, || format!("checkpoint {size}")))
+        stored.map_err(|error| error::conflict_on(error, || format!("checkpoint {}", checkpoint.size)))
     }
 
     async fn put_head(&mut self, head: &HeadRow) -> Result<(), StoreError> {
         limits::head(head)?;
         let statements = Arc::clone(&self.statements);
-        let arguments = arguments(&[
-            Bind::Integer(signed(head.size, "the head's size")?),
-            Bind::Integer(signed(head.metadata_revision, "the head's metadata revision")?),
-            Bind::Bytes(&head.state),
-            Bind::Text(&head.checkpoint),
-        ])?;
+        let mut arguments = AnyArguments::default();
+        bind_head(&mut arguments, head)?;
         self.execute(&statements.put_head, arguments).await?;
         self.head = Some(head.clone());
         Ok(())
@@ -240,16 +285,44 @@ impl Transaction for SqlTransaction {
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         let (lease, mut connection) = self.take()?;
-        match timeout(ANSWER_TIMEOUT, query::control(&mut connection, "COMMIT")).await {
-            Ok(Ok(())) => {
-                lease.give_back(connection);
-                Ok(())
-            }
-            // The connection goes: after a failed commit nobody knows what it holds.
-            Ok(Err(error)) => Err(error::from_commit(error)),
-            Err(_) => Err(StoreError::Unknown("the database did not answer the commit".into())),
-        }
+        let done = timeout(ANSWER_TIMEOUT, query::control(&mut connection, "COMMIT")).await;
+        ended(lease, connection, done)
     }
+}
+
+/// Judges how a commit ended. After a failed one the connection goes: nobody knows what it holds.
+fn ended(
+    lease: Lease,
+    connection: AnyConnection,
+    done: Result<Result<(), sqlx::Error>, Elapsed>,
+) -> Result<(), StoreError> {
+    match done {
+        Ok(Ok(())) => {
+            lease.give_back(connection);
+            Ok(())
+        }
+        Ok(Err(error)) => Err(error::from_commit(error)),
+        Err(_) => Err(StoreError::Unknown("the database did not answer the commit".into())),
+    }
+}
+
+fn bind_event(arguments: &mut AnyArguments, event: &EventRow) -> Result<(), StoreError> {
+    bind(arguments, Bind::Integer(signed(event.sequence, "an event's sequence")?))?;
+    bind(arguments, Bind::Bytes(&event.event))
+}
+
+fn bind_checkpoint(arguments: &mut AnyArguments, checkpoint: &CheckpointRow) -> Result<(), StoreError> {
+    let size = signed(checkpoint.size, "a checkpoint's size")?;
+    bind(arguments, Bind::Integer(size))?;
+    bind(arguments, Bind::Text(&checkpoint.note))
+}
+
+fn bind_head(arguments: &mut AnyArguments, head: &HeadRow) -> Result<(), StoreError> {
+    let revision = signed(head.metadata_revision, "the head's metadata revision")?;
+    bind(arguments, Bind::Integer(signed(head.size, "the head's size")?))?;
+    bind(arguments, Bind::Integer(revision))?;
+    bind(arguments, Bind::Bytes(&head.state))?;
+    bind(arguments, Bind::Text(&head.checkpoint))
 }
 
 impl Drop for SqlTransaction {

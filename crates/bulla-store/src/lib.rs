@@ -18,4 +18,4 @@ pub mod conformance;
 
 pub use error::StoreError;
 pub use rows::{Change, ChangeKind, CheckpointRow, EventRow, HeadRow, Lookup, Row, Table};
-pub use store::{RowFilter, Store, Transaction};
+pub use store::{GroupCommit, RowFilter, RowWrite, Store, Transaction};

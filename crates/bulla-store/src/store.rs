@@ -13,6 +13,30 @@ pub enum RowFilter<'a> {
     Owner(&'a str),
 }
 
+/// A row that a transaction writes or deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowWrite {
+    /// Writes this row, new or over the older one.
+    Put(Table, Row),
+    /// Deletes the row of this id; nothing happens where there is none.
+    Delete(Table, String),
+}
+
+/// Everything that one group commit writes.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupCommit<'a> {
+    /// Rows that decide.
+    pub rows: &'a [RowWrite],
+    /// What the change feed says of them.
+    pub changes: &'a [Change],
+    /// The events, in order.
+    pub events: &'a [EventRow],
+    /// The signed checkpoint over the last of them.
+    pub checkpoint: &'a CheckpointRow,
+    /// The head after them.
+    pub head: &'a HeadRow,
+}
+
 /// Keeps the service's state.
 ///
 /// # Contract
@@ -93,4 +117,25 @@ pub trait Transaction: Send {
 
     /// Makes all of it durable and visible.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+
+    /// Writes a whole group commit and makes it durable: as `put_row` and `delete_row`, `append_changes`, `append_events`,
+    /// `put_checkpoint`, `put_head` and `commit` do, in this order.
+    ///
+    /// A store whose database is asked with fewer round trips for all at once overrides it; the outcome is the same, but what failed
+    /// before the commit may be [`StoreError::Unknown`], too.
+    async fn commit_group(mut self: Box<Self>, group: GroupCommit<'_>) -> Result<(), StoreError> {
+        for row in group.rows {
+            match row {
+                RowWrite::Put(table, row) => self.put_row(*table, row).await?,
+                RowWrite::Delete(table, id) => self.delete_row(*table, id).await?,
+            }
+        }
+        if !group.changes.is_empty() {
+            self.append_changes(group.changes).await?;
+        }
+        self.append_events(group.events).await?;
+        self.put_checkpoint(group.checkpoint).await?;
+        self.put_head(group.head).await?;
+        self.commit().await
+    }
 }

@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 
 use bulla_audit::{Change as AuditChange, ChangeOperation, CommitPoint, LogState, row_digest};
-use bulla_store::{Change, ChangeKind, CheckpointRow, EventRow, HeadRow, Row, StoreError, Table, Transaction};
+use bulla_store::{
+    Change, ChangeKind, CheckpointRow, EventRow, GroupCommit, HeadRow, RowWrite, StoreError, Transaction,
+};
 use tokio::sync::oneshot;
 
 use super::staleness::Recent;
@@ -22,11 +24,6 @@ pub(crate) struct Batch {
     rows: Vec<RowWrite>,
     events: Vec<EventRow>,
     stale: Vec<Answer>,
-}
-
-enum RowWrite {
-    Put(Table, Row),
-    Delete(RowKey),
 }
 
 impl Batch {
@@ -102,7 +99,7 @@ impl Batch {
             changes.push(store_key.seal_change(revision, ordinal, count, table, id, kind));
             rows.push(match write.body {
                 Some(body) => RowWrite::Put(table, store_key.seal_row(table, id, &write.owner, revision, body)),
-                None => RowWrite::Delete(write.key.clone()),
+                None => RowWrite::Delete(table, id.to_owned()),
             });
         }
         let point = CommitPoint {
@@ -129,24 +126,20 @@ impl Batch {
         self.applied.push(request.answer);
     }
 
-    pub(crate) async fn write_to(&self, transaction: &mut dyn Transaction, head: &HeadRow) -> Result<(), StoreError> {
-        for row in &self.rows {
-            match row {
-                RowWrite::Put(table, row) => transaction.put_row(*table, row).await?,
-                RowWrite::Delete(key) => transaction.delete_row(key.table, &key.id).await?,
-            }
-        }
-        if !self.changes.is_empty() {
-            transaction.append_changes(&self.changes).await?;
-        }
-        transaction.append_events(&self.events).await?;
-        transaction
-            .put_checkpoint(&CheckpointRow {
-                size: head.size,
-                note: head.checkpoint.clone(),
-            })
-            .await?;
-        transaction.put_head(head).await
+    /// Writes all of it and makes it durable.
+    pub(crate) async fn commit(&self, transaction: Box<dyn Transaction>, head: &HeadRow) -> Result<(), StoreError> {
+        let checkpoint = CheckpointRow {
+            size: head.size,
+            note: head.checkpoint.clone(),
+        };
+        let group = GroupCommit {
+            rows: &self.rows,
+            changes: &self.changes,
+            events: &self.events,
+            checkpoint: &checkpoint,
+            head,
+        };
+        transaction.commit_group(group).await
     }
 
     /// Answers everybody, those who are to decide again last.
