@@ -1,6 +1,8 @@
 mod authentication_failures;
 mod prepared;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 pub use authentication_failures::AuthenticationFailures;
@@ -26,47 +28,47 @@ pub const MAX_PREPARED_BYTES: usize = MAX_EVENT_BYTES - 64 * 1024;
 /// they name what was asked for (key ids, algorithms, sizes, the encryption context, which is not secret by definition). Text that a
 /// client chose (`user_agent`, `source_ip_address`) is bounded by the edge.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EventDraft {
+pub struct EventDraft<'a> {
     /// When the request was decided, in microseconds since 1970, UTC; `eventTime`.
     pub event_time: i64,
     /// The operation, `Decrypt`; `eventName`.
-    pub event_name: String,
+    pub event_name: Cow<'a, str>,
     /// The service whose operation it is, `kms.amazonaws.com`; `eventSource`.
-    pub event_source: String,
+    pub event_source: Cow<'a, str>,
     /// An API call or something the service did by itself; `eventType`.
     pub event_type: EventType,
     /// The region asked for; `awsRegion`.
-    pub aws_region: String,
+    pub aws_region: Cow<'a, str>,
     /// Who asked; `userIdentity`.
-    pub user_identity: UserIdentity,
+    pub user_identity: UserIdentity<'a>,
     /// From where; `sourceIPAddress`.
-    pub source_ip_address: String,
+    pub source_ip_address: Cow<'a, str>,
     /// With what; `userAgent`.
-    pub user_agent: String,
+    pub user_agent: Cow<'a, str>,
     /// What was asked for, without any secret; `null` when empty; `requestParameters`.
     pub request_parameters: Map<String, Value>,
     /// What was answered, without any secret; `null` when empty; `responseElements`.
     pub response_elements: Map<String, Value>,
     /// What it was about; left out when empty; `resources`.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<Resource<'a>>,
     /// The error's code, when it failed; `errorCode`.
-    pub error_code: Option<String>,
+    pub error_code: Option<Cow<'a, str>>,
     /// The error's text, when it failed; `errorMessage`.
-    pub error_message: Option<String>,
+    pub error_message: Option<Cow<'a, str>>,
     /// The request; `requestID`.
-    pub request_id: String,
+    pub request_id: Cow<'a, str>,
     /// This event, unique; `eventID`.
-    pub event_id: String,
+    pub event_id: Cow<'a, str>,
     /// Whether the operation changes nothing; `readOnly`.
     pub read_only: bool,
     /// The account that owns what it was about; `recipientAccountId`.
-    pub recipient_account_id: String,
+    pub recipient_account_id: Cow<'a, str>,
     /// Which version of the key was used; `keyVersion`.
-    pub key_version: Option<String>,
+    pub key_version: Option<Cow<'a, str>>,
     /// Whether a cache answered; `cacheHit`.
     pub cache_hit: Option<bool>,
     /// What for: `token`, `column`, `payload`, …; `purpose`.
-    pub purpose: Option<String>,
+    pub purpose: Option<Cow<'a, str>>,
     /// What else there is to say, as which statements and grants decided; left out when empty; `additionalEventData`.
     pub additional_event_data: Map<String, Value>,
     /// Whether this announces an effect outside the store, or reports one; `intent`, `intentID`.
@@ -97,30 +99,30 @@ pub enum EventType {
 
 /// Who asked; CloudTrail's `userIdentity`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UserIdentity {
+pub struct UserIdentity<'a> {
     /// `IAMUser`, `AssumedRole`, `AWSService`, `Unknown`; `type`.
-    pub kind: String,
+    pub kind: Cow<'a, str>,
     /// The principal's unique id; `principalId`.
-    pub principal_id: Option<String>,
+    pub principal_id: Option<Cow<'a, str>>,
     /// The principal's ARN.
-    pub arn: Option<String>,
+    pub arn: Option<Cow<'a, str>>,
     /// The principal's account; `accountId`.
-    pub account_id: Option<String>,
+    pub account_id: Option<Cow<'a, str>>,
     /// The access key id that signed, never its secret; `accessKeyId`.
-    pub access_key_id: Option<String>,
+    pub access_key_id: Option<Cow<'a, str>>,
     /// The principal's name; `userName`.
-    pub user_name: Option<String>,
+    pub user_name: Option<Cow<'a, str>>,
 }
 
 /// What an event was about; a member of CloudTrail's `resources`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resource {
+pub struct Resource<'a> {
     /// The resource's ARN; `ARN`.
-    pub arn: String,
+    pub arn: Cow<'a, str>,
     /// The account that owns it; `accountId`.
-    pub account_id: String,
+    pub account_id: Cow<'a, str>,
     /// `AWS::KMS::Key`; `type`.
-    pub kind: String,
+    pub kind: Cow<'a, str>,
 }
 
 /// An event that can't be written.
@@ -137,7 +139,7 @@ pub enum EventError {
     Canonical(#[from] CanonicalError),
 }
 
-impl EventDraft {
+impl EventDraft<'_> {
     /// Writes the event's canonical bytes, with places for what the commit adds.
     ///
     /// # Errors

@@ -32,6 +32,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// The server allocates and frees a hundred times a request; this allocator does it in half the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     // Before the first byte of a key is in memory, and before a file is made.

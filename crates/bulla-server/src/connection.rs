@@ -2,9 +2,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -68,7 +71,7 @@ pub(crate) async fn serve(
     }
 }
 
-async fn drive<S>(edge: &Arc<Edge>, stream: S, peer: Peer, http2: bool, mut stages: watch::Receiver<Stage>)
+async fn drive<S>(edge: &Arc<Edge>, stream: S, peer: Peer, http2: bool, stages: watch::Receiver<Stage>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -85,60 +88,98 @@ where
             response
         }
     });
-    let builder = builder(edge, http2);
-    let mut connection = pin!(builder.serve_connection(io, service));
-    let mut tick = tokio::time::interval(pace.tick());
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    if http2 {
+        let connection = http2_builder(edge).serve_connection(io, service);
+        watch_over(connection, &peer, &pace, true, stages).await;
+    } else {
+        let connection = http1_builder(edge).serve_connection(io, service);
+        watch_over(connection, &peer, &pace, false, stages).await;
+    }
+}
+
+/// What ends a connection from this side.
+enum Notice {
+    Drain,
+    Stop,
+    Overdue,
+}
+
+/// Runs a connection to its end, which is its own, or its client's time, or the server's shutdown.
+///
+/// What is waited for beside the connection is polled when it has something to say, not with each of the connection's steps.
+async fn watch_over<C>(connection: C, peer: &Peer, pace: &Arc<Pace>, http2: bool, stages: watch::Receiver<Stage>)
+where
+    C: GracefulConnection,
+    C::Error: std::fmt::Display,
+{
+    let mut connection = pin!(connection);
     let mut closing = false;
+    let mut notices = FuturesUnordered::new();
+    notices.push(notice(pace.clone(), stages.clone(), closing));
     loop {
         tokio::select! {
             biased;
             result = connection.as_mut() => {
                 if let Err(error) = result {
-                    tracing::debug!(peer = &*peer.text, error = &*error, "the connection broke");
+                    tracing::debug!(peer = &*peer.text, %error, "the connection broke");
                 }
                 return;
             }
-            stage = stages.wait_for(|stage| *stage == Stage::Stopped || (*stage == Stage::Draining && !closing)) => {
-                if !matches!(stage.as_deref(), Ok(Stage::Draining)) {
-                    return;
-                }
-                closing = true;
-            }
-            _ = tick.tick() => {
-                if !pace.is_over() {
-                    continue;
-                }
-                if closing || !http2 {
+            Some(notice) = notices.next() => match notice {
+                Notice::Stop => return,
+                Notice::Overdue if closing || !http2 => {
                     tracing::debug!(peer = &*peer.text, "the client took too long");
                     return;
                 }
-                closing = true;
+                Notice::Drain | Notice::Overdue => {}
             }
         }
+        closing = true;
         connection.as_mut().graceful_shutdown();
+        notices.push(notice(pace.clone(), stages.clone(), closing));
     }
 }
 
-fn builder(edge: &Edge, http2: bool) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// Waits for the next reason to end a connection; one that drains already waits for its client, or for the end.
+async fn notice(pace: Arc<Pace>, mut stages: watch::Receiver<Stage>, closing: bool) -> Notice {
+    let mut tick = tokio::time::interval(pace.tick());
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            stage = stages.wait_for(|stage| *stage == Stage::Stopped || (*stage == Stage::Draining && !closing)) => {
+                return match stage.as_deref() {
+                    Ok(Stage::Draining) => Notice::Drain,
+                    _ => Notice::Stop,
+                };
+            }
+            _ = tick.tick() => {
+                if pace.is_over() {
+                    return Notice::Overdue;
+                }
+            }
+        }
+    }
+}
+
+fn http1_builder(edge: &Edge) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     // hyper takes 100 headers at most without a setting, and keeps them on the stack only then.
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_buf_size(edge.limits.header_bytes.max(MIN_BUFFER_BYTES));
+    builder
+}
+
+fn http2_builder(edge: &Edge) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     let header_bytes = u32::try_from(edge.limits.header_bytes).unwrap_or(u32::MAX);
     builder
-        .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(header_bytes)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(MAX_STREAMS);
-    if http2 {
-        builder.http2_only()
-    } else {
-        builder.http1_only()
-    }
+    builder
 }

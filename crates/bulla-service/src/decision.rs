@@ -243,26 +243,26 @@ impl<'a> Decision<'a> {
     }
 
     /// Writes down what happened.
-    pub(crate) fn draft(
-        &self,
+    pub(crate) fn draft<'e>(
+        &'e self,
         event: &EventKind,
-        event_id: String,
+        event_id: &'e str,
         parameters: Map<String, Value>,
         error: Option<&ServiceError>,
-    ) -> EventDraft {
+    ) -> EventDraft<'e> {
         let account = self.account().as_str();
         EventDraft {
             event_time: self.now.as_micros(),
-            event_name: event.name.to_owned(),
-            event_source: event.source.to_owned(),
+            event_name: event.name.into(),
+            event_source: event.source.into(),
             event_type: match self.call.caller.kind {
                 CallerKind::Service => EventType::ServiceEvent,
                 _ => EventType::ApiCall,
             },
-            aws_region: self.region().to_string(),
+            aws_region: self.region().as_str().into(),
             user_identity: self.identity(),
-            source_ip_address: self.call.source_ip.to_string(),
-            user_agent: cut(&self.call.user_agent, 256).to_owned(),
+            source_ip_address: (&*self.call.source_ip).into(),
+            user_agent: cut(&self.call.user_agent, 256).into(),
             request_parameters: parameters,
             response_elements: if error.is_some() {
                 Map::new()
@@ -273,24 +273,24 @@ impl<'a> Decision<'a> {
                 .resources
                 .iter()
                 .map(|arn| Resource {
-                    arn: arn.to_string(),
-                    account_id: account_of(arn).unwrap_or(account).to_owned(),
-                    kind: "AWS::KMS::Key".to_owned(),
+                    arn: (&**arn).into(),
+                    account_id: account_of(arn).unwrap_or(account).into(),
+                    kind: "AWS::KMS::Key".into(),
                 })
                 .collect(),
-            error_code: error.map(|error| error.audit_code().to_owned()),
+            error_code: error.map(|error| error.audit_code().into()),
             // Some messages repeat what a client sent.
-            error_message: error.map(|error| cut(&error.to_string(), 1024).to_owned()),
-            request_id: cut(&self.call.request_id, 128).to_owned(),
-            event_id,
+            error_message: error.map(|error| cut(&error.to_string(), 1024).to_owned().into()),
+            request_id: cut(&self.call.request_id, 128).into(),
+            event_id: event_id.into(),
             read_only: event.read_only,
             recipient_account_id: self
                 .resources
                 .first()
                 .and_then(|arn| account_of(arn))
                 .unwrap_or(account)
-                .to_owned(),
-            key_version: self.key_version.map(|version| version.to_string()),
+                .into(),
+            key_version: self.key_version.map(|version| version.to_string().into()),
             cache_hit: self.used_key.then_some(!self.missed),
             purpose: None,
             additional_event_data: match self.decided_by.as_slice() {
@@ -301,7 +301,7 @@ impl<'a> Decision<'a> {
         }
     }
 
-    fn identity(&self) -> UserIdentity {
+    fn identity(&self) -> UserIdentity<'_> {
         let caller = &self.call.caller;
         let kind = match &caller.kind {
             CallerKind::Signed(_) => "IAMUser",
@@ -309,16 +309,16 @@ impl<'a> Decision<'a> {
             CallerKind::Service => "AWSService",
         };
         let access_key_id = match &caller.kind {
-            CallerKind::Signed(credential) => Some(credential.access_key_id.clone()),
+            CallerKind::Signed(credential) => Some(credential.access_key_id.as_str()),
             _ => None,
         };
         UserIdentity {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             principal_id: None,
-            arn: Some(caller.arn.to_string()),
-            account_id: Some(caller.account.to_string()),
-            user_name: access_key_id.is_some().then(|| caller.arn.name().to_owned()),
-            access_key_id,
+            arn: Some(caller.arn.as_str().into()),
+            account_id: Some(caller.account.as_str().into()),
+            user_name: access_key_id.is_some().then(|| caller.arn.name().into()),
+            access_key_id: access_key_id.map(Into::into),
         }
     }
 }

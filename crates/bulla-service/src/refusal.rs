@@ -42,9 +42,10 @@ impl Core {
         for _ in 0..self.max_decisions {
             let mut decision = Decision::new(self, call);
             let identified = decision.identify().await;
-            let mut draft = decision.draft(&kind, self.draw_uuid()?, Map::new(), identified.as_ref().err());
+            let event_id = self.draw_uuid()?;
+            let mut draft = decision.draft(&kind, &event_id, Map::new(), identified.as_ref().err());
             if identified.is_ok() {
-                draft.error_code = Some(refusal.code.to_owned());
+                draft.error_code = Some(refusal.code.into());
             }
             let event = draft
                 .prepare()

@@ -86,11 +86,12 @@ impl Core {
         parameters: Map<String, Value>,
         error: Option<&ServiceError>,
     ) -> Result<(PreparedEvent, String), ServiceError> {
-        let draft = decision.draft(&kind, self.draw_uuid()?, parameters, error);
-        let event = draft
+        let event_id = self.draw_uuid()?;
+        let event = decision
+            .draft(&kind, &event_id, parameters, error)
             .prepare()
             .map_err(|_| ServiceError::Internal("the event has no canonical form or is too large"))?;
-        Ok((event, draft.event_id))
+        Ok((event, event_id))
     }
 
     /// Waits until a decision is durable.

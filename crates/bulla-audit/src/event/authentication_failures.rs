@@ -30,7 +30,13 @@ impl AuthenticationFailures {
     }
 
     /// Makes the event. The identity is `Unknown`, the address is the service's own name, as in CloudTrail's service events.
-    pub fn draft(&self, event_id: String, event_source: &str, aws_region: &str, account_id: &str) -> EventDraft {
+    pub fn draft<'a>(
+        &self,
+        event_id: String,
+        event_source: &'a str,
+        aws_region: &'a str,
+        account_id: &'a str,
+    ) -> EventDraft<'a> {
         let mut parameters = Map::new();
         parameters.insert("count".into(), json!(self.count()));
         parameters.insert(
@@ -61,8 +67,8 @@ impl AuthenticationFailures {
             resources: Vec::new(),
             error_code: Some("AccessDenied".into()),
             error_message: None,
-            request_id: event_id.clone(),
-            event_id,
+            request_id: event_id.clone().into(),
+            event_id: event_id.into(),
             read_only: true,
             recipient_account_id: account_id.into(),
             key_version: None,

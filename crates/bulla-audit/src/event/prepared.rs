@@ -79,7 +79,7 @@ impl PreparedEvent {
     }
 
     /// Writes the members in their canonical order, which for these names is the order of ASCII.
-    pub(super) fn write(draft: &EventDraft) -> Result<Self, EventError> {
+    pub(super) fn write(draft: &EventDraft<'_>) -> Result<Self, EventError> {
         let mut out = Vec::with_capacity(1536);
         out.push(b'{');
         if !draft.additional_event_data.is_empty() {
@@ -163,7 +163,7 @@ fn map(out: &mut Vec<u8>, key: &str, members: &serde_json::Map<String, serde_jso
     Ok(())
 }
 
-fn resources(out: &mut Vec<u8>, resources: &[Resource]) {
+fn resources(out: &mut Vec<u8>, resources: &[Resource<'_>]) {
     if resources.is_empty() {
         return;
     }
@@ -178,7 +178,7 @@ fn resources(out: &mut Vec<u8>, resources: &[Resource]) {
     out.push(b']');
 }
 
-fn user_identity(out: &mut Vec<u8>, identity: &UserIdentity) {
+fn user_identity(out: &mut Vec<u8>, identity: &UserIdentity<'_>) {
     name(out, "userIdentity");
     let opened_at = out.len();
     optional(out, "accessKeyId", identity.access_key_id.as_deref());
@@ -201,7 +201,7 @@ mod tests {
     use crate::{ChangeOperation, EventType, canonical};
 
     /// Builds the whole event as a tree and canonicalises that: what the splices must equal.
-    fn by_tree(draft: &EventDraft, commit: &CommitPoint<'_>) -> Vec<u8> {
+    fn by_tree(draft: &EventDraft<'_>, commit: &CommitPoint<'_>) -> Vec<u8> {
         let or_null = |map: &Map<String, Value>| {
             if map.is_empty() {
                 Value::Null
@@ -287,36 +287,36 @@ mod tests {
             members in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..6),
             numbers in proptest::collection::btree_map(any::<String>(), any::<i32>(), 0..4),
             resources in 0_usize..3, intent in 0..3, data in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..3),
-        ) -> EventDraft {
+        ) -> EventDraft<'static> {
             EventDraft {
                 event_time,
-                event_name: texts[0].clone(),
-                event_source: texts[1].clone(),
+                event_name: texts[0].clone().into(),
+                event_source: texts[1].clone().into(),
                 event_type: if flags.0 { EventType::ApiCall } else { EventType::ServiceEvent },
-                aws_region: texts[2].clone(),
+                aws_region: texts[2].clone().into(),
                 user_identity: UserIdentity {
-                    kind: texts[3].clone(),
-                    principal_id: optionals[0].clone(),
-                    arn: optionals[1].clone(),
-                    account_id: optionals[2].clone(),
-                    access_key_id: optionals[3].clone(),
-                    user_name: optionals[4].clone(),
+                    kind: texts[3].clone().into(),
+                    principal_id: optionals[0].clone().map(Into::into),
+                    arn: optionals[1].clone().map(Into::into),
+                    account_id: optionals[2].clone().map(Into::into),
+                    access_key_id: optionals[3].clone().map(Into::into),
+                    user_name: optionals[4].clone().map(Into::into),
                 },
-                source_ip_address: texts[4].clone(),
-                user_agent: texts[5].clone(),
+                source_ip_address: texts[4].clone().into(),
+                user_agent: texts[5].clone().into(),
                 request_parameters: members.into_iter().map(|(k, v)| (k, json!({"v": v}))).collect(),
                 response_elements: numbers.into_iter().map(|(k, v)| (k, json!([v]))).collect(),
-                resources: vec![Resource { arn: texts[6].clone(), account_id: texts[7].clone(), kind: texts[8].clone() };
+                resources: vec![Resource { arn: texts[6].clone().into(), account_id: texts[7].clone().into(), kind: texts[8].clone().into() };
                     resources],
-                error_code: optionals[5].clone(),
-                error_message: optionals[6].clone(),
-                request_id: texts[9].clone(),
-                event_id: texts[10].clone(),
+                error_code: optionals[5].clone().map(Into::into),
+                error_message: optionals[6].clone().map(Into::into),
+                request_id: texts[9].clone().into(),
+                event_id: texts[10].clone().into(),
                 read_only: flags.1,
-                recipient_account_id: texts[11].clone(),
-                key_version: optionals[7].clone(),
+                recipient_account_id: texts[11].clone().into(),
+                key_version: optionals[7].clone().map(Into::into),
                 cache_hit: flags.2,
-                purpose: optionals[8].clone(),
+                purpose: optionals[8].clone().map(Into::into),
                 additional_event_data: data.into_iter().map(|(k, v)| (k, json!([{ "v": v }]))).collect(),
                 intent: match intent {
                     0 => Intent::None,

@@ -35,7 +35,7 @@ pub(crate) fn verifier_key(seed: u8) -> VerifierKey {
     VerifierKey::new(ORIGIN, signing(seed).public_key()).unwrap()
 }
 
-pub(crate) fn draft(sequence: u64, variant: &str) -> EventDraft {
+pub(crate) fn draft(sequence: u64, variant: &str) -> EventDraft<'static> {
     let mut parameters = Map::new();
     parameters.insert("keyId".into(), json!("alias/app"));
     parameters.insert(
@@ -67,8 +67,8 @@ pub(crate) fn draft(sequence: u64, variant: &str) -> EventDraft {
         }],
         error_code: None,
         error_message: None,
-        request_id: format!("request-{variant}-{sequence}"),
-        event_id: format!("event-{variant}-{sequence}"),
+        request_id: format!("request-{variant}-{sequence}").into(),
+        event_id: format!("event-{variant}-{sequence}").into(),
         read_only: true,
         recipient_account_id: "111122223333".into(),
         key_version: Some("1".into()),

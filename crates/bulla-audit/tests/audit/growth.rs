@@ -82,7 +82,7 @@ fn a_metadata_revision_that_does_not_follow_is_named() {
 #[test]
 fn intents_without_outcome_are_listed_and_are_no_tampering() {
     let mut log = Log::build(&[1], 1, "x");
-    let announced = |id: &str| bulla_audit::EventDraft {
+    let announced = |id: &'static str| bulla_audit::EventDraft {
         event_id: id.into(),
         event_name: "GetToken".into(),
         intent: Intent::Announced,

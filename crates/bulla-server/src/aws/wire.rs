@@ -8,10 +8,9 @@ use bulla_service::ServiceError;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Serialize, Serializer};
-use zeroize::Zeroizing;
 
 use crate::sigv4::SignatureError;
-use crate::wiping::WipingWriter;
+use crate::wiping::{Wiped, WipingWriter};
 
 /// The body of an answer; wiped when the connection has sent it.
 #[derive(Debug)]
@@ -47,8 +46,8 @@ impl<'a> From<&'a SecretBytes> for Base64<'a> {
 
 impl Serialize for Base64<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = Zeroizing::new(base64_simd::STANDARD.encode_to_string(self.0));
-        serializer.serialize_str(&text)
+        let text = Wiped::new(base64_simd::STANDARD.encode_to_string(self.0).into_bytes());
+        serializer.serialize_str(std::str::from_utf8(text.as_ref()).unwrap_or_default())
     }
 }
 
