@@ -4,6 +4,8 @@
 //! stack with an empty handler. The floor of the latencies is a bare write of one group commit's bytes and `fdatasync`, on the disk that holds the
 //! data directory, in the same run.
 
+mod primitives;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -20,7 +22,14 @@ const REGION: &str = "eu-west-1";
 
 /// Measures the service and hands each figure to `emit`.
 pub(crate) fn run(quick: bool, wanted: &dyn Fn(&str) -> bool, emit: &mut dyn FnMut(Figure)) -> Result<()> {
-    let operations = ["encrypt", "decrypt", "generate-data-key"];
+    let operations = [
+        "encrypt",
+        "decrypt",
+        "generate-data-key",
+        "sign-p256",
+        "sign-rsa2048",
+        "hmac",
+    ];
     let names: Vec<String> = operations
         .iter()
         .map(|operation| format!("serve/{operation}"))
@@ -32,6 +41,16 @@ pub(crate) fn run(quick: bool, wanted: &dyn Fn(&str) -> bool, emit: &mut dyn FnM
         for operation in operations {
             if wanted(&format!("serve/{operation}")) {
                 operation_figures(&service, operation, time, sync_ms, emit)?;
+            }
+            // Beside the bare primitive, too, where it takes a good part of the whole.
+            if let Some(primitive) = primitives::of(operation) {
+                let name = format!("serve/{operation}");
+                if wanted(&name) {
+                    let (target, body) = service.ask(operation)?;
+                    let rate = service.measure(64, time / 3, &target, &body)?.per_second();
+                    let floor = primitives::per_second(primitive?, time / 3);
+                    emit(Figure::rate(&format!("{name}/primitive"), rate, "op/s", floor));
+                }
             }
         }
         service.stop()?;
@@ -184,12 +203,14 @@ impl Service {
             secret_access_key,
             key_id: String::new(),
         };
-        let made = service.call("CreateKey", &json!({}))?;
-        service.key_id = made["KeyMetadata"]["KeyId"]
-            .as_str()
-            .context("CreateKey answers with a key")?
-            .to_owned();
+        service.key_id = service.create_key("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")?;
         Ok(service)
+    }
+
+    fn create_key(&self, spec: &str, usage: &str) -> Result<String> {
+        let made = self.call("CreateKey", &json!({ "KeySpec": spec, "KeyUsage": usage }))?;
+        let id = made["KeyMetadata"]["KeyId"].as_str();
+        Ok(id.context("CreateKey answers with a key")?.to_owned())
     }
 
     fn stop(self) -> Result<()> {
@@ -213,7 +234,7 @@ impl Service {
         Ok(serde_json::from_slice(&load::once(self.address, &request)?)?)
     }
 
-    /// Target and body of an operation on 32 bytes under a context of one pair.
+    /// Target and body of an operation on 32 bytes, under a context of one pair where it takes one.
     fn ask(&self, operation: &str) -> Result<(String, String)> {
         let context = json!({ "client_id": "client_123" });
         let plaintext = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -227,6 +248,30 @@ impl Service {
                     json!({ "CiphertextBlob": blob, "EncryptionContext": context }),
                 )
             }
+            "sign-p256" => (
+                "Sign",
+                json!({
+                    "KeyId": self.create_key("ECC_NIST_P256", "SIGN_VERIFY")?,
+                    "Message": plaintext,
+                    "SigningAlgorithm": "ECDSA_SHA_256",
+                }),
+            ),
+            "sign-rsa2048" => (
+                "Sign",
+                json!({
+                    "KeyId": self.create_key("RSA_2048", "SIGN_VERIFY")?,
+                    "Message": plaintext,
+                    "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
+                }),
+            ),
+            "hmac" => (
+                "GenerateMac",
+                json!({
+                    "KeyId": self.create_key("HMAC_256", "GENERATE_VERIFY_MAC")?,
+                    "Message": plaintext,
+                    "MacAlgorithm": "HMAC_SHA_256",
+                }),
+            ),
             _ => (
                 "GenerateDataKey",
                 json!({ "KeyId": self.key_id, "KeySpec": "AES_256", "EncryptionContext": context }),
