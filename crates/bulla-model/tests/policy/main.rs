@@ -3,6 +3,8 @@
 mod conditions;
 mod decisions;
 mod documents;
+mod examples;
 mod harness;
 mod reference;
+mod variables;
 mod wildcards;

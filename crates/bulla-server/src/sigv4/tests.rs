@@ -22,13 +22,13 @@ impl Sent {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(
-                name.parse::<HeaderName>().unwrap(),
-                HeaderValue::from_str(value).unwrap(),
+                name.parse::<HeaderName>().expect("a header name"),
+                HeaderValue::from_str(value).expect("a header value"),
             );
         }
         Self {
-            method: method.parse().unwrap(),
-            uri: uri.parse().unwrap(),
+            method: method.parse().expect("a method"),
+            uri: uri.parse().expect("a URI"),
             headers: map,
             body: body.to_vec(),
         }
@@ -43,7 +43,8 @@ impl Sent {
     }
 
     fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.insert(name, HeaderValue::from_str(value).unwrap());
+        self.headers
+            .insert(name, HeaderValue::from_str(value).expect("a header value"));
         self
     }
 
@@ -54,7 +55,7 @@ impl Sent {
 
     /// Signs what is there, naming `signed_headers`.
     fn signed(self, signed_headers: &str) -> Self {
-        let scope = Scope::parse("AKIDEXAMPLE/20150830/us-east-1/kms/aws4_request").unwrap();
+        let scope = Scope::parse("AKIDEXAMPLE/20150830/us-east-1/kms/aws4_request").expect("a scope");
         let claim = Claim {
             authorization: Authorization {
                 scope,
@@ -105,10 +106,10 @@ fn request() -> Sent {
 /// Verifies a request of AWS's published test suite, whose service is named `service`.
 #[track_caller]
 fn suite(request: &Sent, signed_headers: &str, signature: &str) {
-    let scope = Scope::parse("AKIDEXAMPLE/20150830/us-east-1/service/aws4_request").unwrap();
+    let scope = Scope::parse("AKIDEXAMPLE/20150830/us-east-1/service/aws4_request").expect("a scope");
     let key = SigningKey::derive(SECRET, &scope);
     let mut expected = [0; 32];
-    hex::decode_to_slice(signature, &mut expected).unwrap();
+    hex::decode_to_slice(signature, &mut expected).expect("a signature in hex");
     let authorization = Authorization {
         scope,
         signed_headers,
@@ -175,7 +176,7 @@ fn a_signed_request_verifies_and_no_changed_one() {
     let mut other_method = request();
     other_method.method = Method::PUT;
     let mut other_query = request();
-    other_query.uri = "/?a=b".parse().unwrap();
+    other_query.uri = "/?a=b".parse().expect("a URI");
     let mut other_body = request();
     other_body.body[3] ^= 1;
     for forged in [
@@ -192,12 +193,12 @@ fn a_signed_request_verifies_and_no_changed_one() {
 
 #[test]
 fn every_changed_digit_of_the_signature_is_refused() {
-    let header = request().headers["authorization"].to_str().unwrap().to_owned();
+    let header = request().headers["authorization"].to_str().expect("ASCII").to_owned();
     let start = header.len() - 64;
     for at in start..header.len() {
         let mut bytes = header.clone().into_bytes();
         bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
-        let forged = request().with("authorization", std::str::from_utf8(&bytes).unwrap());
+        let forged = request().with("authorization", std::str::from_utf8(&bytes).expect("ASCII"));
         assert_eq!(forged.verify_at(NOW), Err(SignatureError::Mismatch));
     }
     for shorter in [&header[..header.len() - 1], &header[..header.len() - 2]] {
@@ -215,7 +216,7 @@ fn every_changed_digit_of_the_signature_is_refused() {
 fn another_secret_does_not_verify() {
     let request = request();
     let parts = request.parts();
-    let claim = Claim::parse(&parts, NOW).unwrap();
+    let claim = Claim::parse(&parts, NOW).expect("a claim");
     for secret in [&b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEZ"[..], b"", b"AWS4"] {
         let key = SigningKey::derive(secret, &claim.authorization.scope);
         assert_eq!(claim.verify(&parts, &request.body, &key), Err(SignatureError::Mismatch));
@@ -289,7 +290,7 @@ fn a_signed_header_that_is_absent_counts_as_empty() {
 fn http_2_has_its_host_in_the_authority() {
     let http1 = unsigned().signed(ALL);
     let mut http2 = http1.without("host");
-    http2.uri = "http://127.0.0.1:4599/".parse().unwrap();
+    http2.uri = "http://127.0.0.1:4599/".parse().expect("a URI");
     assert_eq!(http2.verify_at(NOW), Ok(()));
 }
 
@@ -335,7 +336,7 @@ fn signatures_in_the_query_are_refused() {
         "x-amz-credential",
     ] {
         let mut presigned = request();
-        presigned.uri = format!("/?{query}").parse().unwrap();
+        presigned.uri = format!("/?{query}").parse().expect("a URI");
         assert_eq!(presigned.verify_at(NOW), Err(SignatureError::Presigned));
     }
 }
@@ -428,7 +429,7 @@ fn the_dev_mode_reads_whatever_scope_there_is() {
 #[test]
 fn a_signing_key_is_found_only_for_its_own_scope_and_revision() {
     let keys = SigningKeys::new(16);
-    let scope = |text: &'static str| Scope::parse(text).unwrap();
+    let scope = |text: &'static str| Scope::parse(text).expect("a scope");
     let mine = scope("AKID/20150830/us-east-1/kms/aws4_request");
     keys.keep(&mine, 3, std::sync::Arc::new(SigningKey::derive(SECRET, &mine)));
     assert!(keys.find(&mine, 3).is_some());
