@@ -11,7 +11,7 @@ use crate::ServiceError;
 use crate::call::CallerKind;
 use crate::conditions::Conditions;
 use crate::decision::Decision;
-use crate::entry::{Entry, KeyEntry};
+use crate::entry::KeyEntry;
 use crate::grants::{GrantEntry, open_token};
 use crate::roles::role_allows;
 use crate::row_ids::{RowKey, aliases_set, parse_key_row};
@@ -272,10 +272,6 @@ impl Decision<'_> {
     /// All grants of a key, as this node believes them; noted as read as a whole.
     pub(crate) async fn grants_of(&mut self, key_row: &str) -> Result<Arc<crate::grants::GrantSet>, ServiceError> {
         self.reads.push(RowKey::new(Table::Grants, key_row));
-        match self.core.rows.cached(Table::Grants, key_row) {
-            Some(Entry::GrantSet(set)) if set.changed.is_empty() => Ok(set),
-            Some(Entry::GrantSet(set)) => self.core.rows.refresh_grants(&set).await,
-            _ => self.core.rows.load_grants(key_row).await,
-        }
+        self.core.rows.grants(key_row).await
     }
 }
