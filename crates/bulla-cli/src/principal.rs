@@ -1,4 +1,5 @@
 mod policy;
+mod token;
 
 use bulla_model::{PrincipalArn, PrincipalName, Role};
 use bulla_service::{Call, NewCredentials, Service};
@@ -33,11 +34,13 @@ pub(crate) enum Principal {
     ListPolicies(Named),
     /// Takes an identity policy from a user
     DeletePolicy(policy::PolicyNamed),
-    /// Deletes a user with its access keys
+    /// Deletes a user with its access keys and API tokens
     Delete(Named),
     /// Manages the access keys of users
     #[command(subcommand)]
     AccessKey(AccessKey),
+    /// Makes an API token for a user and prints it, once; or manages those there are
+    Token(token::Token),
 }
 
 /// Manages the access keys of users.
@@ -123,6 +126,7 @@ impl Principal {
             Principal::PutPolicy(put) => &put.common,
             Principal::GetPolicy(policy) | Principal::DeletePolicy(policy) => &policy.common,
             Principal::ListPolicies(named) => &named.common,
+            Principal::Token(token) => token.common(),
             Principal::AccessKey(key) => match key {
                 AccessKey::Create(named) | AccessKey::List(named) => &named.common,
                 AccessKey::Enable(key) | AccessKey::Disable(key) | AccessKey::Delete(key) => &key.common,
@@ -171,6 +175,7 @@ impl Principal {
             Principal::DeletePolicy(policy) => policy.delete(service, call).await,
             Principal::ListPolicies(named) => policy::list(service, call, &named.name, format).await,
             Principal::AccessKey(key) => key.carry_out(service, call, format).await,
+            Principal::Token(token) => token.carry_out(service, call).await,
         }
     }
 }

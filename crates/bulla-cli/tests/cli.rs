@@ -54,6 +54,8 @@ fn the_help_of_every_command_is_as_it_was() {
         "principal list",
         "principal access-key",
         "principal access-key create",
+        "principal token",
+        "principal token list",
         "seal",
         "open",
         "sign",

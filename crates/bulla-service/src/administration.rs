@@ -1,6 +1,7 @@
 //! What only an administrator does, and what AWS's KMS API has no name for.
 
 mod access_keys;
+mod api_tokens;
 mod audit_reading;
 mod policies;
 mod principals;
@@ -43,6 +44,36 @@ pub struct CreateAccessKeyResponse {
     pub principal: PrincipalArn,
     /// The key.
     pub credentials: NewCredentials,
+}
+
+/// An API token that was made, shown for the only time.
+#[derive(Debug)]
+pub struct CreateApiTokenResponse {
+    /// Whose it is.
+    pub principal: PrincipalArn,
+    /// Names the token: `bulla_` and 16 characters; no secret.
+    pub id: String,
+    /// The whole token, 81 ASCII characters.
+    pub token: SecretBytes,
+    /// From when on it is refused.
+    pub expires: Option<Timestamp>,
+}
+
+/// An API token as listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiTokenDescription {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub principal: PrincipalArn,
+    /// Whether it is accepted, its end apart.
+    pub enabled: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it is refused; `None` for never.
+    pub expires: Option<Timestamp>,
+    /// When it was used last, some minutes ago at the latest; `None` where it was not.
+    pub last_used: Option<Timestamp>,
 }
 
 /// A principal as listed.

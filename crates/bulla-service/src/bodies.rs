@@ -70,6 +70,15 @@ body! {
     }
     /// An access key; its owner is the user's ARN.
     AccessKeyBody { enabled: bool, created: Timestamp, wrapped_secret: String }
+    /// An API token; its owner is the principal's ARN.
+    ApiTokenBody {
+        enabled: bool,
+        created: Timestamp,
+        /// From when on it is refused; `None` for never.
+        expires: Option<Timestamp>,
+        /// Of the whole token, in hexadecimal (`spec/api-token.md`, section 2).
+        hash: String,
+    }
     /// A KMS key. The members from `policy` on are absent where they say nothing.
     KeyBody {
         description: String,

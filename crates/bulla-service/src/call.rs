@@ -3,6 +3,7 @@ use std::sync::Arc;
 use bulla_model::{AccountId, PrincipalArn, Region};
 
 use crate::Credential;
+use crate::entry::ApiTokenEntry;
 
 /// Who asks, from where, and under which request id; the same for every operation.
 #[derive(Debug, Clone)]
@@ -19,7 +20,7 @@ pub struct Call {
     pub user_agent: Arc<str>,
 }
 
-/// Who asks; made from a credential whose signature was verified, or by the process that owns the data directory.
+/// Who asks; made from a credential whose signature or secret was verified, or by the process that owns the data directory.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(crate) kind: CallerKind,
@@ -31,6 +32,8 @@ pub struct Caller {
 pub(crate) enum CallerKind {
     /// A principal, by one of its access keys; both rows decide.
     Signed(Arc<Credential>),
+    /// A principal, by one of its API tokens; both rows decide.
+    Token(Arc<ApiTokenEntry>),
     /// The administrator that the development mode makes of everybody; refused by a service in production mode.
     Development,
     /// Who holds the root key and the store: the command line on the data directory.
@@ -46,6 +49,15 @@ impl Caller {
             account: credential.account().clone(),
             arn: credential.principal().clone(),
             kind: CallerKind::Signed(credential),
+        }
+    }
+
+    /// The caller who showed an API token that was verified.
+    pub(crate) fn by_token(token: Arc<ApiTokenEntry>) -> Self {
+        Self {
+            account: token.principal.account(),
+            arn: token.principal.clone(),
+            kind: CallerKind::Token(token),
         }
     }
 

@@ -3,18 +3,20 @@
 use std::sync::{Arc, OnceLock};
 
 use bulla_audit::{EventDraft, EventType, Intent, Resource, UserIdentity};
-use bulla_model::{AccountId, MaterialId, Region, Role, Timestamp};
+use bulla_model::{AccountId, MaterialId, PrincipalArn, Region, Role, Timestamp};
 use bulla_store::Table;
 use serde_json::{Map, Value};
 
 use crate::bodies::{Body, KeyBody};
 use crate::call::CallerKind;
 use crate::committer::Write;
-use crate::entry::{AccessKeyEntry, AliasEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry, VersionEntry};
+use crate::entry::{
+    AccessKeyEntry, AliasEntry, ApiTokenEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry, VersionEntry,
+};
 use crate::grants::GrantEntry;
 use crate::row_ids::RowKey;
 use crate::service::Core;
-use crate::{Call, Mode, ServiceError};
+use crate::{Call, Credential, Mode, ServiceError};
 
 /// What is known while an operation is decided; made anew each time it is decided again.
 pub(crate) struct Decision<'a> {
@@ -107,9 +109,9 @@ impl<'a> Decision<'a> {
         &self.call.region
     }
 
-    /// Finds out who asks: for a signed call, its access key and its principal decide, as they are now.
+    /// Finds out who asks: his credential and its principal decide, as they are now.
     pub(crate) async fn identify(&mut self) -> Result<(), ServiceError> {
-        let credential = match &self.call.caller.kind {
+        let principal = match &self.call.caller.kind {
             CallerKind::Operator | CallerKind::Service => {
                 self.role = Role::Admin;
                 return Ok(());
@@ -119,25 +121,34 @@ impl<'a> Decision<'a> {
                 return Ok(());
             }
             CallerKind::Development => return Err(ServiceError::UnrecognizedClient),
-            CallerKind::Signed(credential) => credential,
+            CallerKind::Signed(credential) => self.identify_by_access_key(credential).await?,
+            CallerKind::Token(token) => self.identify_by_token(token).await?,
         };
-        let access_key = self
-            .access_key(&credential.access_key_id)
-            .await?
-            .ok_or(ServiceError::UnrecognizedClient)?;
-        if !access_key.enabled || access_key.credential.principal != credential.principal {
-            return Err(ServiceError::UnrecognizedClient);
-        }
         let principal = self
-            .principal(credential.principal.as_str())
+            .principal(principal.as_str())
             .await?
+            .filter(|principal| principal.body.enabled)
             .ok_or(ServiceError::UnrecognizedClient)?;
-        if !principal.body.enabled {
-            return Err(ServiceError::UnrecognizedClient);
-        }
         self.role = principal.body.role;
         self.principal = Some(principal);
         Ok(())
+    }
+
+    async fn identify_by_access_key(&mut self, credential: &Credential) -> Result<PrincipalArn, ServiceError> {
+        let same = |key: &Arc<AccessKeyEntry>| key.enabled && key.credential.principal == credential.principal;
+        let key = self.access_key(&credential.access_key_id).await?.filter(same);
+        key.map(|key| key.credential.principal.clone())
+            .ok_or(ServiceError::UnrecognizedClient)
+    }
+
+    async fn identify_by_token(&mut self, known: &ApiTokenEntry) -> Result<PrincipalArn, ServiceError> {
+        let same = |token: &Arc<ApiTokenEntry>| token.body.enabled && token.body.hash == known.body.hash;
+        let token = self.api_token(&known.row.id).await?.filter(same);
+        let token = token.ok_or(ServiceError::UnrecognizedClient)?;
+        if token.has_expired(self.now) {
+            return Err(ServiceError::ExpiredToken);
+        }
+        Ok(token.principal.clone())
     }
 
     /// Names a resource in the event.
@@ -226,6 +237,14 @@ impl<'a> Decision<'a> {
         }
     }
 
+    pub(crate) async fn api_token(&mut self, id: &str) -> Result<Option<Arc<ApiTokenEntry>>, ServiceError> {
+        match self.entry(Table::ApiTokens, id).await? {
+            Some(Entry::ApiToken(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) async fn grant(&mut self, row: &str) -> Result<Option<Arc<GrantEntry>>, ServiceError> {
         match self.entry(Table::Grants, row).await? {
             Some(Entry::Grant(entry)) => Ok(Some(entry)),
@@ -304,12 +323,13 @@ impl<'a> Decision<'a> {
     fn identity(&self) -> UserIdentity<'_> {
         let caller = &self.call.caller;
         let kind = match &caller.kind {
-            CallerKind::Signed(_) => "IAMUser",
+            CallerKind::Signed(_) | CallerKind::Token(_) => "IAMUser",
             CallerKind::Development | CallerKind::Operator => "Root",
             CallerKind::Service => "AWSService",
         };
         let access_key_id = match &caller.kind {
             CallerKind::Signed(credential) => Some(credential.access_key_id.as_str()),
+            CallerKind::Token(token) => Some(&*token.row.id),
             _ => None,
         };
         UserIdentity {

@@ -9,7 +9,8 @@ use bulla_model::{
 use bulla_store::{Row, Table};
 
 use crate::bodies::{
-    AccessKeyBody, AliasBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody, VERSION,
+    AccessKeyBody, AliasBody, ApiTokenBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody,
+    VERSION,
 };
 use crate::grants::{GrantEntry, GrantSet};
 use crate::key_material::KeyMaterial;
@@ -22,6 +23,7 @@ use crate::{Credential, KeyMetadata, ServiceError};
 pub(crate) enum Entry {
     Principal(Arc<PrincipalEntry>),
     AccessKey(Arc<AccessKeyEntry>),
+    ApiToken(Arc<ApiTokenEntry>),
     Key(Arc<KeyEntry>),
     Version(Arc<VersionEntry>),
     Alias(Arc<AliasEntry>),
@@ -46,6 +48,13 @@ pub(crate) struct AccessKeyEntry {
     pub(crate) created: Timestamp,
     pub(crate) wrapped_secret: String,
     pub(crate) credential: Arc<Credential>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ApiTokenEntry {
+    pub(crate) row: RowKey,
+    pub(crate) principal: PrincipalArn,
+    pub(crate) body: ApiTokenBody,
 }
 
 #[derive(Debug)]
@@ -99,6 +108,7 @@ impl Entry {
         match self {
             Entry::Principal(entry) => &entry.row,
             Entry::AccessKey(entry) => &entry.row,
+            Entry::ApiToken(entry) => &entry.row,
             Entry::Key(entry) => &entry.row,
             Entry::Version(entry) => &entry.row,
             Entry::Alias(entry) => &entry.row,
@@ -114,6 +124,7 @@ impl Entry {
         Some(match table {
             Table::Principals => Entry::Principal(Arc::new(PrincipalEntry::decode(key, row)?)),
             Table::AccessKeys => Entry::AccessKey(Arc::new(AccessKeyEntry::decode(key, row, store_key)?)),
+            Table::ApiTokens => Entry::ApiToken(Arc::new(ApiTokenEntry::decode(key, row)?)),
             Table::Keys => Entry::Key(Arc::new(KeyEntry::decode(key, row)?)),
             Table::KeyVersions => Entry::Version(Arc::new(VersionEntry::decode(key, row, store_key)?)),
             Table::Aliases => {
@@ -170,6 +181,21 @@ impl AccessKeyEntry {
             wrapped_secret: body.wrapped_secret,
             credential: Arc::new(credential),
         })
+    }
+}
+
+impl ApiTokenEntry {
+    fn decode(key: RowKey, row: &Row) -> Option<Self> {
+        Some(Self {
+            row: key,
+            principal: row.owner.parse().ok()?,
+            body: ApiTokenBody::from_bytes(&row.body)?,
+        })
+    }
+
+    /// Whether it has come to its end at `now`.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        self.body.expires.is_some_and(|end| end <= now)
     }
 }
 

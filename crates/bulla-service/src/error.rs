@@ -27,6 +27,9 @@ pub enum ServiceError {
     /// The access key or its principal is gone or disabled.
     #[error("The security token included in the request is invalid.")]
     UnrecognizedClient,
+    /// The credential has come to its end.
+    #[error("The security token included in the request is expired")]
+    ExpiredToken,
     /// The key is disabled.
     #[error("{0}")]
     Disabled(String),
@@ -131,6 +134,7 @@ impl ServiceError {
             Self::InvalidArn(_) => "InvalidArnException",
             Self::AccessDenied(_) => "AccessDeniedException",
             Self::UnrecognizedClient => "UnrecognizedClientException",
+            Self::ExpiredToken => "ExpiredTokenException",
             Self::Disabled(_) => "DisabledException",
             Self::InvalidState(_) => "KMSInvalidStateException",
             Self::InvalidKeyUsage(_) => "InvalidKeyUsageException",

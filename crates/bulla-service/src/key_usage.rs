@@ -8,7 +8,7 @@ mod pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bulla_model::{KeyArn, Timestamp};
+use bulla_model::Timestamp;
 use bulla_store::{Lookup, Row, Store, StoreError, Table};
 
 use self::pending::Pending;
@@ -103,17 +103,22 @@ impl KeyUsage {
         }
     }
 
-    /// Forgets a key that was deleted.
-    pub(crate) fn forget(&self, arn: &str) {
-        self.pending.forget(arn);
+    /// Notes the use of an API token, whatever was asked with it.
+    pub(crate) fn note_token(&self, token: &Arc<str>, used: Used) {
+        self.pending.used(token, used);
     }
 
-    /// The last use of a key that this node knows: its own, or what is written down.
-    pub(crate) async fn last(&self, rows: &Rows, arn: &KeyArn) -> Result<Option<KeyUse>, ServiceError> {
-        let lookup = rows.store.lookup(Table::KeyUsage, arn.as_str()).await?;
-        let written = genuine::<KeyUsageBody>(&rows.store_key, arn.as_str(), &lookup);
+    /// Forgets a key or a token that was deleted.
+    pub(crate) fn forget(&self, id: &str) {
+        self.pending.forget(id);
+    }
+
+    /// The last use of a key, by its ARN, or of a token, by its id, that this node knows: its own, or what is written down.
+    pub(crate) async fn last(&self, rows: &Rows, id: &str) -> Result<Option<KeyUse>, ServiceError> {
+        let lookup = rows.store.lookup(Table::KeyUsage, id).await?;
+        let written = genuine::<KeyUsageBody>(&rows.store_key, id, &lookup);
         if lookup.row.is_some() && written.is_none() {
-            return Err(rows.tampered(Table::KeyUsage, arn.as_str()));
+            return Err(rows.tampered(Table::KeyUsage, id));
         }
         let written = written.map(|body| KeyUse {
             operation: body.operation,
@@ -121,7 +126,7 @@ impl KeyUsage {
             event_id: body.event_id,
             request_id: body.request_id,
         });
-        let own = self.pending.last(arn.as_str()).map(|used| KeyUse {
+        let own = self.pending.last(id).map(|used| KeyUse {
             operation: used.operation.to_owned(),
             time: used.time,
             event_id: used.event_id,

@@ -4,6 +4,8 @@
 //! the order of things: key material is reachable only through a decision, and a decision is answered only once its event is durable.
 
 mod administration;
+mod api_token;
+mod authentication;
 mod authentication_failures;
 mod authorisation;
 mod authorised;
@@ -43,7 +45,8 @@ mod settings;
 mod verification;
 
 pub use administration::{
-    AccessKeyDescription, CreateAccessKeyResponse, CreatePrincipalResponse, NewCredentials, PrincipalDescription,
+    AccessKeyDescription, ApiTokenDescription, CreateAccessKeyResponse, CreateApiTokenResponse,
+    CreatePrincipalResponse, NewCredentials, PrincipalDescription,
 };
 pub use background::Sweep;
 pub use call::{Call, Caller};

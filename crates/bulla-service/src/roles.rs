@@ -4,7 +4,7 @@ use bulla_model::Role;
 
 /// Whether a role's identity policy allows an action; a key policy decides whether identity policies matter.
 pub(crate) fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 18] = [
+    const AUDITOR: [&str; 19] = [
         "kms:DescribeCustomKeyStores",
         "kms:DescribeKey",
         "kms:GetKeyLastUsage",
@@ -19,6 +19,7 @@ pub(crate) fn role_allows(role: Role, action: &str) -> bool {
         "kms:ListRetirableGrants",
         "bulla:GetPrincipalPolicy",
         "bulla:ListAccessKeys",
+        "bulla:ListApiTokens",
         "bulla:ListPrincipalPolicies",
         "bulla:ListPrincipals",
         "bulla:ReadAudit",

@@ -7,6 +7,7 @@ use bulla_model::KeyId;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::call::CallerKind;
 use crate::committer::{CommitError, CommitRequest, Message, Write};
 use crate::decision::{Decision, EventKind};
 use crate::key_usage::Used;
@@ -54,13 +55,18 @@ impl Core {
             let writes = if result.is_ok() { decision.writes } else { Vec::new() };
             match self.commit(decision.seen, decision.reads, writes, event).await {
                 Ok(()) => {
+                    let used = Used {
+                        operation: O::EVENT.name,
+                        time: decision.now,
+                        event_id,
+                        request_id: call.request_id.clone(),
+                    };
+                    if let CallerKind::Token(token) = &call.caller.kind
+                        && decision.principal.is_some()
+                    {
+                        self.key_usage.note_token(&token.row.id, used.clone());
+                    }
                     if result.is_ok() {
-                        let used = Used {
-                            operation: O::EVENT.name,
-                            time: decision.now,
-                            event_id,
-                            request_id: call.request_id.clone(),
-                        };
                         self.key_usage.note(&decision.resources, used);
                     }
                     return result;

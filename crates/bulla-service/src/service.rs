@@ -168,7 +168,7 @@ impl Core {
         Ok(active.then(|| access_key.credential.clone()))
     }
 
-    async fn known_entry(&self, table: Table, id: &str) -> Result<Option<Entry>, ServiceError> {
+    pub(crate) async fn known_entry(&self, table: Table, id: &str) -> Result<Option<Entry>, ServiceError> {
         match self.rows.cached(table, id) {
             Some(entry) => Ok(Some(entry)),
             None if self.rows.is_known(table, id) => self.rows.load(table, id).await,

@@ -19,13 +19,15 @@ pub enum Table {
     Aliases,
     /// Grants; id is `account/region/key id/grant id`, owner the key's row id.
     Grants,
+    /// API tokens; id is the token's id, owner the principal's ARN.
+    ApiTokens,
     /// When keys were used last; id is the key's ARN. Its rows decide nothing: they have a MAC, and no place in change feed and log.
     KeyUsage,
 }
 
 impl Table {
     /// Every table, in the order in which migrations create them.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 11] = [
         Table::Settings,
         Table::StoreKeys,
         Table::AuditKeys,
@@ -36,6 +38,7 @@ impl Table {
         Table::Aliases,
         Table::Grants,
         Table::KeyUsage,
+        Table::ApiTokens,
     ];
 
     /// The table's name in SQL, in the change feed and in audit events.
@@ -51,6 +54,7 @@ impl Table {
             Table::Aliases => "aliases",
             Table::Grants => "grants",
             Table::KeyUsage => "key_usage",
+            Table::ApiTokens => "api_tokens",
         }
     }
 

@@ -197,6 +197,7 @@ impl From<ServiceError> for Failure {
             E::InvalidArn(_) => (false, "InvalidArnException", false),
             E::AccessDenied(_) => (false, "AccessDeniedException", false),
             E::UnrecognizedClient => (false, "UnrecognizedClientException", false),
+            E::ExpiredToken => (false, "ExpiredTokenException", false),
             E::Disabled(_) => (false, "DisabledException", false),
             E::InvalidState(_) => (false, "KMSInvalidStateException", false),
             E::InvalidKeyUsage(_) => (false, "InvalidKeyUsageException", false),

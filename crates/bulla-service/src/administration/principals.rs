@@ -53,7 +53,7 @@ impl Service {
         self.core.run(call, &SetPrincipalRole { arn, role }).await
     }
 
-    /// Deletes a user and its access keys.
+    /// Deletes a user, its access keys and its API tokens.
     ///
     /// # Errors
     /// `NotFound`, `AccessDenied`.
@@ -242,10 +242,13 @@ impl Operation for DeletePrincipal {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
         let principal = authorise_principal(decision, "bulla:DeletePrincipal", &self.arn).await?;
-        // A principal has two access keys at most, so one page is all of them.
+        // A principal has two access keys and twenty tokens at most, so one page is all of them.
         let filter = RowFilter::Owner(self.arn.as_str());
         for access_key in decision.core.rows.list(Table::AccessKeys, filter, None, 500).await? {
             decision.delete(access_key.row());
+        }
+        for token in decision.core.rows.list(Table::ApiTokens, filter, None, 500).await? {
+            decision.delete(token.row());
         }
         decision.delete(&principal.row);
         Ok(())

@@ -65,7 +65,7 @@ impl Operation for GetKeyLastUsageRequest {
         key.require_state(Asked::GetKeyLastUsage)?;
         let (usage, created) = (&decision.core.key_usage, key.key.body.created);
         Ok(GetKeyLastUsageResponse {
-            last_use: usage.last(&decision.core.rows, &key.key.arn).await?,
+            last_use: usage.last(&decision.core.rows, key.key.arn.as_str()).await?,
             key_id: key.key.id.clone(),
             tracking_start: usage.since().max(created),
             created,

@@ -2,6 +2,7 @@
 
 mod administration;
 mod aliases;
+mod api_tokens;
 mod audit;
 mod cryptography;
 mod custom_key_stores;

@@ -11,7 +11,8 @@ fn every_error() -> Vec<ServiceError> {
     let text = || "said".to_owned();
     let _listed = |error: &E| match error {
         E::Validation(_) | E::NotFound(_) | E::InvalidArn(_) | E::AccessDenied(_) | E::UnrecognizedClient => {}
-        E::Disabled(_)
+        E::ExpiredToken
+        | E::Disabled(_)
         | E::InvalidState(_)
         | E::InvalidKeyUsage(_)
         | E::InvalidCiphertext { .. }
@@ -39,6 +40,7 @@ fn every_error() -> Vec<ServiceError> {
         E::InvalidArn(text()),
         E::AccessDenied(text()),
         E::UnrecognizedClient,
+        E::ExpiredToken,
         E::Disabled(text()),
         E::InvalidState(text()),
         E::InvalidKeyUsage(text()),
