@@ -15,6 +15,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("bulla-kms-aws", &["bulla-crypto", "bulla-kms"]),
     ("bulla-store-sql", &["bulla-store"]),
     ("bulla-envelope", &["bulla-crypto", "bulla-kms"]),
+    ("bulla-temporal", &["bulla-crypto", "bulla-envelope", "bulla-kms"]),
     (
         "bulla-service",
         &["bulla-audit", "bulla-crypto", "bulla-kms", "bulla-model", "bulla-store"],
@@ -75,6 +76,10 @@ const KNOWS_NOTHING_OF: &[(&str, &[&str])] = &[
         ],
     ),
     ("bulla-envelope", &["axum", "sqlx", "aws-sdk-kms", "bulla-store"]),
+    (
+        "bulla-temporal",
+        &["axum", "hyper", "sqlx", "aws-sdk-kms", "bulla-store", "bulla-kms-local"],
+    ),
     ("bulla-store-sql", &["bulla-crypto", "bulla-kms", "axum", "aws-sdk-kms"]),
     (
         "bulla-cli",

@@ -62,6 +62,24 @@ impl Sealer {
         let record = record::from_json(json).map_err(OpenError::Format)?;
         self.open(&record, context, binding).await
     }
+
+    /// Unwraps a data key of another format, under a resolved key of the key ring and exactly this context: for values that something
+    /// else sealed. Nothing is added to the context, and nothing is kept.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn unwrap_data_key(&self, key: &str, wrapped: &[u8], context: &Context) -> Result<DataKey, OpenError> {
+        self.inner.check_key_ring(key).await?;
+        let unwrapped = self
+            .inner
+            .unwrap_data_key(key, wrapped, context)
+            .await
+            .map_err(refusal)?;
+        self.inner
+            .record_data_key(AccessOperation::UnwrapDataKey, key, context)
+            .await?;
+        Ok(unwrapped)
+    }
 }
 
 impl Inner {

@@ -16,7 +16,7 @@ use crate::keeper::Keepers;
 use crate::lane::Lanes;
 use crate::stats::Counters;
 use crate::unwrapped::{Unwrapped, WrappedIdentity};
-use crate::{AccessRecord, BuildError, KeyRing, SealerBuilder, Settings, Stats};
+use crate::{AccessRecord, BuildError, DataKeyError, KeyRing, SealerBuilder, Settings, Stats};
 
 /// Seals values into records, and opens them, under data keys that a provider wraps.
 ///
@@ -114,6 +114,32 @@ impl Sealer {
     pub fn clear(&self) {
         self.inner.sealing.invalidate(|_| true);
         self.inner.opening.invalidate(|_| true);
+    }
+
+    /// Replaces the data keys that seal, now; each is sealed with until its successor is there, and what it sealed opens as before.
+    ///
+    /// The key is resolved again by that, so an alias that moved takes effect. Gives the number of data keys that were replaced.
+    ///
+    /// # Errors
+    /// [`DataKeyError`] of the first that could not be replaced: it stays until its end.
+    pub async fn renew(&self) -> Result<usize, DataKeyError> {
+        let mut held = Vec::new();
+        self.inner
+            .sealing
+            .shelf
+            .for_each(|current| held.push(Arc::clone(current)));
+        let mut failed = None;
+        let mut replaced = 0;
+        for current in held {
+            let renewed = self
+                .inner
+                .obtain_current(&current.caller, &current.context, Some(current.serial));
+            match renewed.await {
+                Ok(_) => replaced += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(replaced), Err)
     }
 
     /// Tells what this Sealer has done and holds. Walks the caches: for a metrics endpoint, not for each record.

@@ -1,0 +1,137 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bulla_crypto::record::Record;
+use bulla_crypto::{Context, Random, SecretBytes};
+use bulla_envelope::{AccessRecord, BuildError, KeyRing, OpenError, Sealer, Settings};
+
+use crate::foreign::ReplacedKeys;
+use crate::stats::Counters;
+use crate::{KeyName, Namespace, NamespaceKeys, NamespaceStats, OnUndecodable, PURPOSE, SampleKeys};
+
+/// One namespace with its Sealers: the first seals and opens, the others, of decrypt-only keys, open.
+pub(crate) struct Keyed {
+    namespace: Namespace,
+    context: Context,
+    sealers: Vec<Scheme>,
+    max_age: Duration,
+    pub(crate) samples: Arc<SampleKeys>,
+    pub(crate) replaced: ReplacedKeys,
+    pub(crate) on_undecodable: OnUndecodable,
+    pub(crate) counters: Counters,
+}
+
+/// A Sealer and the scheme of the keys that its provider knows.
+struct Scheme {
+    name: &'static str,
+    sealer: Sealer,
+}
+
+impl Keyed {
+    pub(crate) fn new(
+        namespace: Namespace,
+        keys: NamespaceKeys,
+        settings: &Settings,
+        random: &Arc<dyn Random>,
+    ) -> Result<Self, BuildError> {
+        let ring = keys
+            .accept
+            .iter()
+            .cloned()
+            .fold(KeyRing::same_account(), KeyRing::accept);
+        let build = |key: &KeyName, ring: KeyRing| {
+            // Whoever serves requests records each of them; a worker's own codec is beyond any log.
+            let access = AccessRecord::Unrecorded;
+            let builder = Sealer::builder(
+                Arc::clone(&key.provider),
+                key.of(&namespace),
+                access,
+                Arc::clone(random),
+            );
+            let sealer = builder
+                .purpose(PURPOSE)
+                .key_ring(ring)
+                .settings(settings.clone())
+                .build()?;
+            Ok(Scheme {
+                name: key.provider.capabilities().scheme,
+                sealer,
+            })
+        };
+        let mut sealers = vec![build(&keys.key, ring)?];
+        for key in &keys.decrypt_only {
+            sealers.push(build(key, KeyRing::sealing_key())?);
+        }
+        // "The record's context has two pairs: `namespace`, the Temporal namespace, and `bulla:purpose`"
+        let context =
+            Context::from_caller_pairs([("namespace", namespace.as_str())]).map_err(BuildError::OwnContext)?;
+        Ok(Self {
+            context,
+            namespace,
+            sealers,
+            max_age: settings.max_age,
+            samples: keys.samples,
+            replaced: ReplacedKeys::new(settings.unwrapped_ttl),
+            on_undecodable: keys.on_undecodable,
+            counters: Counters::default(),
+        })
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The Sealer that seals; there always is one.
+    pub(crate) fn sealing(&self) -> &Sealer {
+        &self.sealers[0].sealer
+    }
+
+    /// The scheme of the key that seals.
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.sealers[0].name
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Opens a record if its data key is here.
+    pub(crate) fn try_open(&self, record: &[u8]) -> Option<Result<SecretBytes, OpenError>> {
+        let mut tried = self
+            .sealers
+            .iter()
+            .map(|scheme| scheme.sealer.try_open_cached(record, &self.context, b""));
+        tried.find_map(|opened| opened)
+    }
+
+    /// Opens a record with whichever key is its own.
+    pub(crate) async fn open(&self, record: &[u8]) -> Result<SecretBytes, OpenError> {
+        let key = Record::parse(record).map_err(OpenError::Format)?.key().to_owned();
+        let mut refused = OpenError::KeyNotAccepted { key: key.clone() };
+        for scheme in &self.sealers {
+            if key.split_once(':').is_some_and(|(name, _)| name == scheme.name) {
+                match scheme.sealer.open(record, &self.context, b"").await {
+                    Err(error @ OpenError::KeyNotAccepted { .. }) => refused = error,
+                    opened => return opened,
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.sealers.iter().for_each(|scheme| scheme.sealer.clear());
+        self.replaced.clear();
+    }
+
+    pub(crate) fn stats(&self) -> NamespaceStats {
+        let others: Vec<_> = self.sealers[1..].iter().map(|scheme| scheme.sealer.stats()).collect();
+        let sealing = self.sealing().stats();
+        self.counters.stats(sealing, &others, self.replaced.len(), self.max_age)
+    }
+
+    pub(crate) fn note_sealing(&self, works: bool) {
+        self.counters.can_not_seal.store(!works, Ordering::Relaxed);
+    }
+}

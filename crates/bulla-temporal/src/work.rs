@@ -1,0 +1,361 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use bulla_crypto::SecretBytes;
+use bulla_crypto::record::Record;
+use bulla_envelope::OpenError;
+use futures::{StreamExt, TryStreamExt, stream};
+use zeroize::Zeroizing;
+
+use crate::codec::Keyed;
+use crate::error::{CodecError, PayloadError};
+use crate::foreign::ReplacedSeal;
+use crate::reference::is_storage_reference;
+use crate::stats::Counters;
+use crate::{ENCODING, ENCODING_FAMILY, OnUndecodable, Payload, json};
+
+/// A request of which everything is done that needs no key provider.
+///
+/// Nothing of it is handed out before [`finish`](Self::finish).
+pub struct Work {
+    keyed: Arc<Keyed>,
+    steps: Vec<Step>,
+    usage: Usage,
+}
+
+/// What a request does, as far as it is known before a provider is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Payloads of the request.
+    pub payloads: usize,
+    /// Those that are sealed or opened; the others stay as they are.
+    pub worked_on: usize,
+    /// Those of them whose data key was in the cache.
+    pub hits: usize,
+    /// Those whose data key a provider has to be asked for, or that wait for one that has.
+    pub misses: usize,
+    /// The keys of what is sealed and opened, resolved, as far as known: a data key that has yet to be made has none.
+    pub keys: BTreeSet<String>,
+}
+
+/// What is left to do for one payload.
+enum Step {
+    Done(Payload),
+    Seal(Zeroizing<Vec<u8>>),
+    /// Stays if it opens, else it is sealed.
+    SealUnlessOpen(Payload),
+    Open(Payload),
+    OpenReplaced {
+        original: Payload,
+        data: Vec<u8>,
+        seal: ReplacedSeal,
+    },
+}
+
+/// At most so many data keys are asked for at once.
+const OPENS_AT_ONCE: usize = 16;
+
+impl Work {
+    /// What the request does.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    pub(crate) fn encode(keyed: Arc<Keyed>, payloads: Vec<Payload>) -> Result<Self, CodecError> {
+        let mut work = Self::begin(keyed, payloads.len());
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let step = work.begin_encode(index, payload)?;
+            work.steps.push(step);
+        }
+        Ok(work)
+    }
+
+    pub(crate) fn decode(keyed: Arc<Keyed>, payloads: Vec<Payload>) -> Result<Self, CodecError> {
+        let mut work = Self::begin(keyed, payloads.len());
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let step = work.begin_decode(index, payload)?;
+            work.steps.push(step);
+        }
+        Ok(work)
+    }
+
+    fn begin(keyed: Arc<Keyed>, payloads: usize) -> Self {
+        let usage = Usage {
+            payloads,
+            ..Usage::default()
+        };
+        Self {
+            keyed,
+            steps: Vec::with_capacity(payloads),
+            usage,
+        }
+    }
+
+    /// "Each payload is sealed, whatever its metadata claims, but for two kinds, which stay as they are".
+    fn begin_encode(&mut self, index: usize, payload: Payload) -> Result<Step, CodecError> {
+        if is_storage_reference(&payload) {
+            return Ok(self.pass(payload));
+        }
+        if payload.claims_to_be_sealed() {
+            return match self.keyed.try_open(&payload.data) {
+                Some(Ok(_)) => {
+                    self.usage.worked_on += 1;
+                    self.usage.hits += 1;
+                    self.note_key(&payload);
+                    Ok(self.pass(payload))
+                }
+                Some(Err(_)) => self.begin_seal(index, &payload),
+                None => {
+                    self.usage.worked_on += 1;
+                    self.usage.misses += 1;
+                    Ok(Step::SealUnlessOpen(payload))
+                }
+            };
+        }
+        self.begin_seal(index, &payload)
+    }
+
+    fn begin_seal(&mut self, index: usize, payload: &Payload) -> Result<Step, CodecError> {
+        let plaintext = payload.to_wire();
+        self.usage.worked_on += 1;
+        let sealed = self
+            .keyed
+            .sealing()
+            .try_seal_cached(self.keyed.context(), b"", &plaintext);
+        match sealed {
+            Some(Ok(record)) => {
+                let sealed = sealed_payload(record);
+                self.usage.hits += 1;
+                self.note_key(&sealed);
+                Counters::add(&self.keyed.counters.sealed, 1);
+                Ok(Step::Done(sealed))
+            }
+            Some(Err(error)) => Err(CodecError::of_seal(index, error)),
+            None => {
+                self.usage.misses += 1;
+                Ok(Step::Seal(plaintext))
+            }
+        }
+    }
+
+    /// "The first row that fits decides."
+    fn begin_decode(&mut self, index: usize, payload: Payload) -> Result<Step, CodecError> {
+        let encoding = payload.encoding();
+        if payload.claims_to_be_sealed() {
+            return self.begin_open(index, payload);
+        }
+        if encoding.starts_with(ENCODING_FAMILY) {
+            return Err(self.refuse(index, PayloadError::UnknownVersion));
+        }
+        match encoding {
+            b"binary/encrypted" => self.begin_foreign(index, payload, None),
+            b"temporal-codec" => match json::read_replaced(&payload.data) {
+                Ok(inner) if inner.encoding() == b"binary/encrypted" => self.begin_foreign(index, payload, Some(inner)),
+                _ => self.undecodable(index, payload),
+            },
+            _ => Ok(self.pass(payload)),
+        }
+    }
+
+    fn begin_open(&mut self, index: usize, payload: Payload) -> Result<Step, CodecError> {
+        self.usage.worked_on += 1;
+        match self.keyed.try_open(&payload.data) {
+            Some(Ok(plaintext)) => {
+                self.usage.hits += 1;
+                self.note_key(&payload);
+                let inner = self.inner(index, &plaintext)?;
+                Ok(Step::Done(inner))
+            }
+            Some(Err(_)) => Err(self.refuse(index, PayloadError::Refused)),
+            None => {
+                self.usage.misses += 1;
+                self.note_key(&payload);
+                Ok(Step::Open(payload))
+            }
+        }
+    }
+
+    /// Something else's payload: `inner` is what `original` carries, where that is another.
+    fn begin_foreign(&mut self, index: usize, original: Payload, inner: Option<Payload>) -> Result<Step, CodecError> {
+        let sealed = inner.as_ref().unwrap_or(&original);
+        if !sealed.metadata.contains_key("encrypted_data_key") {
+            return match self.keyed.samples.open(sealed) {
+                Some(opened) => {
+                    self.usage.worked_on += 1;
+                    self.usage.hits += 1;
+                    Counters::add(&self.keyed.counters.opened, 1);
+                    Ok(Step::Done(opened))
+                }
+                None => self.undecodable(index, original),
+            };
+        }
+        let Some(seal) = ReplacedSeal::of(sealed, self.keyed.scheme()) else {
+            return self.undecodable(index, original);
+        };
+        if seal.is_record(&sealed.data) {
+            let sealed = sealed_payload(sealed.data.clone());
+            return self.begin_open(index, sealed);
+        }
+        self.usage.worked_on += 1;
+        self.usage.keys.insert(seal.key.clone());
+        if let Some(key) = self.keyed.replaced.cached(&seal) {
+            self.usage.hits += 1;
+            return match key.open(&sealed.data) {
+                Some(data) => Ok(Step::Done(self.of_replaced(&data))),
+                None => self.undecodable(index, original),
+            };
+        }
+        self.usage.misses += 1;
+        let data = sealed.data.clone();
+        Ok(Step::OpenReplaced { original, data, seal })
+    }
+
+    /// Asks providers for what is missing, and hands out the payloads: same count, same order.
+    ///
+    /// # Errors
+    /// [`CodecError`]; then nothing is handed out.
+    pub async fn finish(self) -> Result<Vec<Payload>, CodecError> {
+        let keyed = &*self.keyed;
+        if self.steps.iter().all(Step::is_done) {
+            return Ok(self.steps.into_iter().filter_map(Step::done).collect());
+        }
+        let steps = stream::iter(self.steps.into_iter().enumerate());
+        let finished = steps.map(|(index, step)| finish_one(keyed, index, step));
+        finished.buffered(OPENS_AT_ONCE).try_collect().await
+    }
+
+    fn pass(&self, payload: Payload) -> Step {
+        Counters::add(&self.keyed.counters.passed, 1);
+        Step::Done(payload)
+    }
+
+    fn undecodable(&self, index: usize, original: Payload) -> Result<Step, CodecError> {
+        undecodable(&self.keyed, index, original).map(Step::Done)
+    }
+
+    fn refuse(&self, index: usize, reason: PayloadError) -> CodecError {
+        refuse(&self.keyed, index, reason)
+    }
+
+    fn inner(&self, index: usize, plaintext: &SecretBytes) -> Result<Payload, CodecError> {
+        inner(&self.keyed, index, plaintext)
+    }
+
+    fn of_replaced(&self, data: &[u8]) -> Payload {
+        of_replaced(&self.keyed, data)
+    }
+
+    fn note_key(&mut self, sealed: &Payload) {
+        if let Ok(record) = Record::parse(&sealed.data)
+            && !self.usage.keys.contains(record.key())
+        {
+            self.usage.keys.insert(record.key().to_owned());
+        }
+    }
+}
+
+impl Step {
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
+    fn done(self) -> Option<Payload> {
+        match self {
+            Self::Done(payload) => Some(payload),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work")
+            .field("namespace", self.keyed.namespace())
+            .field("usage", &self.usage)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn finish_one(keyed: &Keyed, index: usize, step: Step) -> Result<Payload, CodecError> {
+    match step {
+        Step::Done(payload) => Ok(payload),
+        Step::Seal(plaintext) => seal(keyed, index, &plaintext).await,
+        Step::SealUnlessOpen(payload) => match keyed.open(&payload.data).await {
+            Ok(_) => {
+                Counters::add(&keyed.counters.passed, 1);
+                Ok(payload)
+            }
+            Err(OpenError::DataKey(error)) if error.is_retryable() => Err(CodecError::KeyUnavailable(error)),
+            Err(_) => seal(keyed, index, &payload.to_wire()).await,
+        },
+        Step::Open(payload) => match keyed.open(&payload.data).await {
+            Ok(plaintext) => inner(keyed, index, &plaintext),
+            Err(error) => {
+                Counters::add(&keyed.counters.refused, 1);
+                Err(CodecError::of_open(index, error))
+            }
+        },
+        Step::OpenReplaced { original, data, seal } => match keyed.replaced.obtain(keyed.sealing(), &seal).await {
+            Ok(key) => match key.open(&data) {
+                Some(data) => Ok(of_replaced(keyed, &data)),
+                None => undecodable(keyed, index, original),
+            },
+            Err(OpenError::DataKey(error)) if error.is_retryable() => Err(CodecError::KeyUnavailable(error)),
+            Err(_) => undecodable(keyed, index, original),
+        },
+    }
+}
+
+async fn seal(keyed: &Keyed, index: usize, plaintext: &[u8]) -> Result<Payload, CodecError> {
+    let sealed = keyed.sealing().seal(keyed.context(), b"", plaintext).await;
+    keyed.note_sealing(sealed.is_ok());
+    let record = sealed.map_err(|error| CodecError::of_seal(index, error))?;
+    Counters::add(&keyed.counters.sealed, 1);
+    Ok(sealed_payload(record))
+}
+
+/// "`bulla-format`, "record-1"; `bulla-key-id`, the record's key. For people."
+fn sealed_payload(record: Vec<u8>) -> Payload {
+    let mut payload = Payload::new(ENCODING, Vec::new());
+    if let Ok(record) = Record::parse(&record) {
+        let names = [("bulla-format", "record-1"), ("bulla-key-id", record.key())];
+        payload
+            .metadata
+            .extend(names.map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    payload.data = record;
+    payload
+}
+
+fn inner(keyed: &Keyed, index: usize, plaintext: &SecretBytes) -> Result<Payload, CodecError> {
+    match Payload::from_wire(plaintext.expose_secret()) {
+        Some(payload) => {
+            Counters::add(&keyed.counters.opened, 1);
+            Ok(payload)
+        }
+        None => Err(refuse(keyed, index, PayloadError::Refused)),
+    }
+}
+
+/// "the plaintext is the data of a payload of `encoding` "json/plain""
+fn of_replaced(keyed: &Keyed, data: &[u8]) -> Payload {
+    Counters::add(&keyed.counters.opened, 1);
+    Payload::new("json/plain", data.to_vec())
+}
+
+fn undecodable(keyed: &Keyed, index: usize, original: Payload) -> Result<Payload, CodecError> {
+    match keyed.on_undecodable {
+        OnUndecodable::Error => Err(refuse(keyed, index, PayloadError::Undecodable)),
+        OnUndecodable::PassThrough => {
+            Counters::add(&keyed.counters.passed, 1);
+            Ok(original)
+        }
+    }
+}
+
+fn refuse(keyed: &Keyed, index: usize, reason: PayloadError) -> CodecError {
+    Counters::add(&keyed.counters.refused, 1);
+    CodecError::payload(index, reason)
+}

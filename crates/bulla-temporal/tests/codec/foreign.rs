@@ -1,0 +1,151 @@
+use std::sync::Arc;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use bulla_crypto::Context;
+use bulla_kms::KeyProvider;
+use bulla_temporal::json::{self, Shape};
+use bulla_temporal::{CodecError, OnUndecodable, Payload, PayloadCodec, PayloadError, SampleKey, SampleKeys};
+use bulla_testkit::FaultyProvider;
+use prost::Message;
+use serde_json::{Value, json};
+
+use crate::{app_keys, codec, codec_of, default, plain};
+
+fn seal(key: &[u8; 32], plaintext: &[u8]) -> Vec<u8> {
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
+    let mut buffer = plaintext.to_vec();
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key([9; 12]), Aad::empty(), &mut buffer)
+        .unwrap();
+    [&[9; 12][..], &buffer].concat()
+}
+
+fn sample(id: &str, payload: &Payload) -> Payload {
+    let mut sealed = Payload::new("binary/encrypted", seal(&[5; 32], &payload.encode_to_vec()));
+    sealed.metadata.insert("encryption-key-id".to_owned(), id.into());
+    sealed
+}
+
+fn codec_with_samples(on_undecodable: OnUndecodable) -> PayloadCodec {
+    let mut keys = app_keys(&FaultyProvider::in_memory());
+    keys.samples = Arc::new(SampleKeys::new([SampleKey::new("test-key-id", &[5; 32]).unwrap()]).unwrap());
+    keys.on_undecodable = on_undecodable;
+    codec_of(keys, PayloadCodec::default_settings())
+}
+
+#[tokio::test]
+async fn what_the_sdk_samples_sealed_is_decoded_with_a_configured_key() {
+    let codec = codec_with_samples(OnUndecodable::Error);
+    let sealed = sample("test-key-id", &plain("\"x\""));
+    assert_eq!(codec.decode(&default(), vec![sealed]).await.unwrap(), [plain("\"x\"")]);
+}
+
+#[tokio::test]
+async fn what_can_not_be_decoded_fails_or_passes_as_the_namespace_says() {
+    let unknown = sample("another", &plain("1"));
+    let mut changed = sample("test-key-id", &plain("1"));
+    changed.data[20] ^= 1;
+    let bare = Payload::new("binary/encrypted", b"x".to_vec());
+    let odd = Payload::new("temporal-codec", b"{}".to_vec());
+    for payload in [unknown, changed, bare, odd] {
+        let failed = codec_with_samples(OnUndecodable::Error)
+            .decode(&default(), vec![plain("0"), payload.clone()])
+            .await;
+        assert!(matches!(
+            failed,
+            Err(CodecError::Payload {
+                index: 1,
+                reason: PayloadError::Undecodable
+            })
+        ));
+        let passed = codec_with_samples(OnUndecodable::PassThrough)
+            .decode(&default(), vec![plain("0"), payload.clone()])
+            .await;
+        assert_eq!(passed.unwrap(), [plain("0"), payload]);
+    }
+    // Not what claims to be sealed here.
+    let ours = Payload::new(bulla_temporal::ENCODING, b"x".to_vec());
+    assert!(
+        codec_with_samples(OnUndecodable::PassThrough)
+            .decode(&default(), vec![ours])
+            .await
+            .is_err()
+    );
+}
+
+/// A payload as the replaced server wrote it, with a data key that was wrapped without a context.
+async fn replaced(provider: &Arc<FaultyProvider>, key: &str, data: &str) -> Value {
+    let made = provider.generate_data_key(key, &Context::empty()).await.unwrap();
+    let id = made.wrapped.key.trim_start_matches("memory:").to_owned();
+    let sealed = seal(made.data_key.expose_secret(), data.as_bytes());
+    json!({
+        "metadata": {"encoding": "binary/encrypted"},
+        "data": base64_simd::STANDARD.encode_to_string(sealed),
+        "kms_key_id": id,
+        "encrypted_data_key": base64_simd::STANDARD.encode_to_string(made.wrapped.bytes),
+        "algorithm": "AES-256-GCM",
+    })
+}
+
+#[tokio::test]
+async fn what_the_replaced_server_sealed_is_decoded_in_both_its_clothings() {
+    let provider = FaultyProvider::in_memory();
+    let codec = codec(&provider);
+    let payload = replaced(&provider, "key-a", "{\"id\":123}").await;
+    let request = json::read(json!({"payloads": [payload]}).to_string().as_bytes()).unwrap();
+    assert_eq!(request.shape, Shape::Replaced);
+    let unwraps = provider.calls().unwrap;
+    for _ in 0..3 {
+        let decoded = codec.decode(&default(), request.payloads.clone()).await.unwrap();
+        assert_eq!(decoded, [plain("{\"id\":123}")]);
+    }
+    // As its Go client stored it in histories.
+    let stored = Payload::new("temporal-codec", payload.to_string().into_bytes());
+    assert_eq!(
+        codec.decode(&default(), vec![stored]).await.unwrap(),
+        [plain("{\"id\":123}")]
+    );
+    assert_eq!(provider.calls().unwrap - unwraps, 1);
+}
+
+#[tokio::test]
+async fn a_data_key_of_the_replaced_server_under_a_key_that_is_not_accepted_asks_no_provider() {
+    let provider = FaultyProvider::in_memory();
+    provider.rotate_alias("alias/x", "theirs");
+    let payload = replaced(&provider, "theirs", "planted").await;
+    let request = json::read(json!({"payloads": [payload]}).to_string().as_bytes()).unwrap();
+    let unwraps = provider.calls().unwrap;
+    assert!(codec(&provider).decode(&default(), request.payloads).await.is_err());
+    assert_eq!(provider.calls().unwrap, unwraps);
+}
+
+#[tokio::test]
+async fn the_replaced_servers_documented_calls_work_both_ways() {
+    let codec = codec(&FaultyProvider::in_memory());
+    let asked =
+        json!({"payloads": [{"metadata": {"encoding": "json/plain"}, "data": "eyJpZCI6MTIzLCJuYW1lIjoiSm9obiJ9"}]});
+    let request = json::read(asked.to_string().as_bytes()).unwrap();
+    let sealed = codec.encode(&default(), request.payloads).await.unwrap();
+    let answer: Value = serde_json::from_slice(&json::write(request.shape, &sealed).unwrap()).unwrap();
+    let payload = answer["payloads"][0].as_object().unwrap();
+    assert_eq!(payload["metadata"], json!({"encoding": "binary/encrypted"}));
+    assert_eq!(payload["algorithm"], "AES-256-GCM");
+    assert_eq!(payload["kms_key_id"], "key-a");
+    assert_eq!(payload.len(), 5);
+    let request = json::read(answer.to_string().as_bytes()).unwrap();
+    let opened = codec.decode(&default(), request.payloads).await.unwrap();
+    let answer: Value = serde_json::from_slice(&json::write(request.shape, &opened).unwrap()).unwrap();
+    assert_eq!(answer, asked);
+    // A record in that clothing that was changed does not pass as the other server's.
+    let mut changed = sealed;
+    let last = changed[0].data.len() - 1;
+    changed[0].data[last] ^= 1;
+    let body = json::write(Shape::Replaced, &changed).unwrap();
+    let refused = codec.decode(&default(), json::read(&body).unwrap().payloads).await;
+    assert!(matches!(
+        refused,
+        Err(CodecError::Payload {
+            reason: PayloadError::Refused,
+            ..
+        })
+    ));
+}
