@@ -83,7 +83,7 @@ impl Decision<'_> {
         let mut decided = self.decide(action, key.arn.as_str(), Some(key), Some(policy), &aliases);
         if let Outcome::NotAllowed(_) = decided.outcome
             && let Some(operation) = grantable(action)
-            && let Some(grant) = self.granted(action, operation, key).await?
+            && let Some(grant) = self.granted(action, operation, key, &aliases).await?
         {
             self.grant = Some(grant.clone());
             decided = Decided {
@@ -107,7 +107,7 @@ impl Decision<'_> {
 
     /// Whether a key's own policy or one of its grants is for the caller, whatever his identity policies say.
     pub(crate) async fn is_let_in(&mut self, action: &str, key: &KeyEntry) -> Result<bool, ServiceError> {
-        let aliases = match key.policy.asks_for(RESOURCE_ALIASES) {
+        let aliases = match self.asks_for_aliases(&key.policy) {
             true => self.aliases_of(key).await?,
             false => Vec::new(),
         };
@@ -128,7 +128,7 @@ impl Decision<'_> {
             return Ok(true);
         }
         match grantable(action) {
-            Some(operation) => Ok(self.granted(action, operation, key).await?.is_some()),
+            Some(operation) => Ok(self.granted(action, operation, key, &aliases).await?.is_some()),
             None => Ok(false),
         }
     }
@@ -205,6 +205,7 @@ impl Decision<'_> {
         action: &str,
         operation: GrantOperation,
         key: &KeyEntry,
+        aliases: &[String],
     ) -> Result<Option<Arc<GrantEntry>>, ServiceError> {
         let grants = self.grants_of(&key.row.id).await?;
         let asker = self.asker();
@@ -229,7 +230,16 @@ impl Decision<'_> {
         let Some(grant) = grants.of_grantee(&root).find(admits).cloned() else {
             return Ok(None);
         };
-        let by_identity = self.decide(action, key.arn.as_str(), None, None, &[]);
+        // The account's side alone decides here, about this very key: its tags and aliases are what its policies' conditions see.
+        let sides = Sides {
+            resource_account: "",
+            resource_policy: None,
+            identity: &self.identity_policies().collect::<Vec<_>>(),
+            role: role_allows(self.role, action).then(|| self.role.as_str()),
+            grant: None,
+        };
+        let context = Conditions { aliases, ..context };
+        let by_identity = decide(&Request::new(asker, action, key.arn.as_str(), &context), &sides);
         Ok(by_identity.is_allowed().then_some(grant))
     }
 

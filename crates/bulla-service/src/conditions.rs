@@ -84,7 +84,9 @@ impl<'d> Conditions<'d> {
                 Values::optional(call.source_ip.parse::<IpAddr>().ok().map(|address| address.to_string()))
             }
             "aws:useragent" => Values::one(&*call.user_agent),
-            "aws:requestedregion" => Values::one(call.region.as_str()),
+            "aws:requestedregion" => {
+                Values::one(self.decision.requested_region.as_ref().unwrap_or(&call.region).as_str())
+            }
             "aws:currenttime" => Values::one(self.decision.now.to_string()),
             "aws:epochtime" => Values::one((self.decision.now.as_micros().div_euclid(1_000_000)).to_string()),
             _ => Values::None,

@@ -34,6 +34,8 @@ pub(crate) struct Decision<'a> {
     pub(crate) grant_tokens: &'a [String],
     /// The alias by which the request named its key.
     pub(crate) request_alias: Option<String>,
+    /// `aws:RequestedRegion`, where a permission is needed in another region than the call's.
+    pub(crate) requested_region: Option<Region>,
     /// `kms:ReEncryptOnSameKey`, where that is asked.
     pub(crate) re_encrypt_on_same_key: Option<bool>,
     /// The grant that allowed, where one did.
@@ -64,6 +66,7 @@ impl<'a> Decision<'a> {
             principal: None,
             grant_tokens: &[],
             request_alias: None,
+            requested_region: None,
             re_encrypt_on_same_key: None,
             grant: None,
             decided_by: Vec::new(),

@@ -126,6 +126,9 @@ impl Operation for CreateKeyRequest {
         limits::text("description", &self.description, 0, 8192)?;
         check_tags(&self.tags)?;
         decision.authorise("kms:CreateKey", "*")?;
+        if !self.tags.is_empty() {
+            decision.authorise("kms:TagResource", "*")?;
+        }
         let policy = self.policy.as_deref().map(parse_key_policy).transpose()?;
         self.check_kind()?;
         let mut tags = self.tags.clone();

@@ -46,6 +46,10 @@ impl Operation for DeleteAliasRequest {
         let alias = living_alias(decision, &row)
             .await?
             .ok_or_else(|| ServiceError::NotFound(format!("Alias {arn} is not found.")))?;
+        // "kms:DeleteAlias on the alias, on the KMS key that the alias is for."
+        decision
+            .authorise_row::<Self>("kms:DeleteAlias", &alias.key_row)
+            .await?;
         decision.delete(&alias.row);
         decision.concerns(arn.as_str().into());
         Ok(())

@@ -8,6 +8,7 @@ use crate::bodies::{KeyBody, MultiRegionBody, PendingBody, VERSION};
 use crate::decision::{Decision, EventKind};
 use crate::entry::KeyEntry;
 use crate::limits::{self, members, shown};
+use crate::operations::create_key::shown_tags;
 use crate::operations::list_key_rotations::every_version_of;
 use crate::operations::put_key_policy::{parse_key_policy, policy_shown, require_way_back};
 use crate::row_ids::{RowKey, key_row, keys_owner};
@@ -82,14 +83,7 @@ impl Operation for ReplicateKeyRequest {
                     Value::Null
                 },
             ),
-            (
-                "tags",
-                self.tags
-                    .iter()
-                    .map(|tag| json!({"tagKey": shown(&tag.key), "tagValue": shown(&tag.value)}))
-                    .take(50)
-                    .collect(),
-            ),
+            ("tags", shown_tags(&self.tags)),
         ])
     }
 
@@ -103,10 +97,12 @@ impl Operation for ReplicateKeyRequest {
             .authorise_key("kms:ReplicateKey", &self.key_id, KeyForms::KeysOnly)
             .await?;
         // "kms:CreateKey in an IAM policy in the replica Region."
+        decision.requested_region = Some(self.replica_region.clone());
         decision.authorise("kms:CreateKey", "*")?;
         if !self.tags.is_empty() {
             decision.authorise("kms:TagResource", "*")?;
         }
+        decision.requested_region = None;
         let policy = self.policy.as_deref().map(parse_key_policy).transpose()?;
         primary.require_state(Asked::ReplicateKey)?;
         let regions = primary.key.require_primary()?;

@@ -1,9 +1,9 @@
-use bulla_model::{AliasArn, Operation as Asked};
+use bulla_model::{AliasArn, KeySpec, Operation as Asked};
 use bulla_store::Table;
 use serde_json::{Map, Value};
 
 use crate::authorised::KeyForms;
-use crate::bodies::AliasBody;
+use crate::bodies::{AliasBody, KeyBody};
 use crate::decision::{Decision, EventKind};
 use crate::limits::{members, shown};
 use crate::operations::create_alias::{alias_name, living_alias, require_room_for_alias};
@@ -57,7 +57,12 @@ impl Operation for UpdateAliasRequest {
         let key = decision
             .authorise_key::<Self>("kms:UpdateAlias", &self.target_key_id, KeyForms::KeysOnly)
             .await?;
+        // "kms:UpdateAlias on the alias, on the current KMS key, on the new KMS key."
+        let current = decision
+            .authorise_row::<Self>("kms:UpdateAlias", &alias.key_row)
+            .await?;
         key.require_state(Asked::UpdateAlias)?;
+        require_same_kind(&current.key.body, &key.key.body)?;
         if alias.key_row != key.key.row.id {
             require_room_for_alias(decision, &key.key).await?;
         }
@@ -70,4 +75,17 @@ impl Operation for UpdateAliasRequest {
         decision.concerns(arn.as_str().into());
         Ok(())
     }
+}
+
+/// "The current and new KMS key must be the same type (both symmetric or both asymmetric or both HMAC), and they must have the same key
+/// usage." The message is not confirmed.
+fn require_same_kind(current: &KeyBody, new: &KeyBody) -> Result<(), ServiceError> {
+    let kind = |key: &KeyBody| (key.spec == KeySpec::SymmetricDefault, key.spec.is_hmac(), key.usage);
+    if kind(current) == kind(new) {
+        return Ok(());
+    }
+    Err(ServiceError::Validation(format!(
+        "An alias cannot move from a key of spec {} and usage {} to one of spec {} and usage {}.",
+        current.spec, current.usage, new.spec, new.usage
+    )))
 }

@@ -31,6 +31,7 @@ mod policy_decisions;
 mod races;
 mod regions;
 mod rotation;
+mod side_permissions;
 mod signing;
 mod signing_calls;
 mod signing_refusals;
