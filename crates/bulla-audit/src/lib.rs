@@ -21,6 +21,7 @@ mod hash;
 mod key_chain;
 mod merkle;
 mod note;
+mod query;
 mod state;
 pub mod timestamp;
 mod verify;
@@ -39,6 +40,7 @@ pub use merkle::{
     verify_inclusion,
 };
 pub use note::{NoteError, VerifierKey};
+pub use query::{BusinessHours, EventFilter, HoursError, Outcome, PrincipalAccesses, Principals, is_access};
 pub use state::{LogState, StateError};
 pub use verify::{
     ActualRow, Completeness, ExpectedRow, ExpectedRows, Finding, FindingKind, LogHead, LogVerifier, OpenIntent, Report,
