@@ -6,6 +6,7 @@ mod account;
 mod algorithms;
 mod alias;
 mod arn;
+mod bulla_arn;
 mod grant;
 mod grant_operation;
 mod key;
@@ -26,6 +27,7 @@ pub use algorithms::{
 };
 pub use alias::{AliasName, AliasNameError};
 pub use arn::{AliasArn, KeyArn};
+pub use bulla_arn::BullaArn;
 pub use grant::{GrantConstraints, grant_principal};
 pub use grant_operation::GrantOperation;
 pub use key::{DataKeySpec, KeyId, KeyManager, KeyOrigin, KeyState, KeyUsage, MultiRegionKeyType, RotationType};

@@ -133,10 +133,23 @@ impl Decision<'_> {
         }
     }
 
-    fn decide(
+    pub(crate) fn decide(
         &self,
         action: &str,
         resource: &str,
+        key: Option<&KeyEntry>,
+        policy: Option<&Policy>,
+        aliases: &[String],
+    ) -> Decided {
+        self.decide_both(action, resource, None, key, policy, aliases)
+    }
+
+    /// The same on something that is known by the ARN of its key as well.
+    pub(crate) fn decide_both(
+        &self,
+        action: &str,
+        resource: &str,
+        second: Option<&str>,
         key: Option<&KeyEntry>,
         policy: Option<&Policy>,
         aliases: &[String],
@@ -147,7 +160,10 @@ impl Decision<'_> {
             key,
             aliases,
         };
-        let request = Request::new(self.asker(), action, resource, &context);
+        let mut request = Request::new(self.asker(), action, resource, &context);
+        if let Some(second) = second {
+            request = request.and_on(second);
+        }
         let account = key
             .and_then(|key| key.arn.as_str().split(':').nth(4))
             .unwrap_or_default();
@@ -163,7 +179,7 @@ impl Decision<'_> {
         decide(&request, &sides)
     }
 
-    fn asker(&self) -> Asker<'_> {
+    pub(crate) fn asker(&self) -> Asker<'_> {
         let caller = &self.call.caller;
         Asker {
             account: caller.account().as_str(),
@@ -178,13 +194,13 @@ impl Decision<'_> {
         principal.flat_map(|principal| principal.policies.iter().map(|(name, policy)| (name.as_str(), policy)))
     }
 
-    fn asks_for_aliases(&self, policy: &Policy) -> bool {
+    pub(crate) fn asks_for_aliases(&self, policy: &Policy) -> bool {
         let mut of_caller = self.identity_policies();
         policy.asks_for(RESOURCE_ALIASES) || of_caller.any(|(_, policy)| policy.asks_for(RESOURCE_ALIASES))
     }
 
     /// The key's aliases. A store read, for policies that ask for them only.
-    async fn aliases_of(&mut self, key: &KeyEntry) -> Result<Vec<String>, ServiceError> {
+    pub(crate) async fn aliases_of(&mut self, key: &KeyEntry) -> Result<Vec<String>, ServiceError> {
         let (account, region, _) =
             parse_key_row(&key.row.id).ok_or(ServiceError::Internal("a key row without a key id"))?;
         let set = aliases_set(&account, &region);
@@ -200,7 +216,7 @@ impl Decision<'_> {
     }
 
     /// Finds a grant of the key to the caller that permits the operation.
-    async fn granted(
+    pub(crate) async fn granted(
         &mut self,
         action: &str,
         operation: GrantOperation,
@@ -244,7 +260,13 @@ impl Decision<'_> {
     }
 
     /// Notes what decided for the event, and makes a denial of it.
-    fn record(&mut self, action: &str, resource: &str, decided: Decided, usual: bool) -> Result<(), ServiceError> {
+    pub(crate) fn record(
+        &mut self,
+        action: &str,
+        resource: &str,
+        decided: Decided,
+        usual: bool,
+    ) -> Result<(), ServiceError> {
         // The role under the usual key policy says nothing that the event does not say already.
         let of_role = |reason: &Reason| matches!(reason, Reason::Role(_) | Reason::ResourcePolicy { .. });
         if !usual || !decided.by.iter().all(of_role) {

@@ -48,9 +48,24 @@ pub(crate) struct Decision<'a> {
     pub(crate) response: Map<String, Value>,
     /// What the event names.
     pub(crate) resources: Vec<Arc<str>>,
+    /// What the event says besides.
+    pub(crate) told: Told,
     key_version: Option<MaterialId>,
     missed: bool,
     used_key: bool,
+}
+
+/// What an access outside KMS has its event say.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The event's id, where it is known before the event is written.
+    pub(crate) event_id: Option<String>,
+    pub(crate) cache_hit: Option<bool>,
+    pub(crate) purpose: Option<String>,
+    pub(crate) additional: Map<String, Value>,
+    /// Code and text of what was allowed and failed nevertheless.
+    pub(crate) failure: Option<(String, String)>,
+    pub(crate) intent: Intent,
 }
 
 impl<'a> Decision<'a> {
@@ -74,6 +89,7 @@ impl<'a> Decision<'a> {
             parameters: OnceLock::new(),
             response: Map::new(),
             resources: Vec::new(),
+            told: Told::default(),
             key_version: None,
             missed: false,
             used_key: false,
@@ -297,12 +313,18 @@ impl<'a> Decision<'a> {
                 .map(|arn| Resource {
                     arn: (&**arn).into(),
                     account_id: account_of(arn).unwrap_or(account).into(),
-                    kind: "AWS::KMS::Key".into(),
+                    kind: kind_of(arn).into(),
                 })
                 .collect(),
-            error_code: error.map(|error| error.audit_code().into()),
+            error_code: match (error, &self.told.failure) {
+                (Some(error), _) => Some(error.audit_code().into()),
+                (None, failure) => failure.as_ref().map(|(code, _)| cut(code, 128).into()),
+            },
             // Some messages repeat what a client sent.
-            error_message: error.map(|error| cut(&error.to_string(), 1024).to_owned().into()),
+            error_message: match (error, &self.told.failure) {
+                (Some(error), _) => Some(cut(&error.to_string(), 1024).to_owned().into()),
+                (None, failure) => failure.as_ref().map(|(_, message)| cut(message, 1024).into()),
+            },
             request_id: cut(&self.call.request_id, 128).into(),
             event_id: event_id.into(),
             read_only: event.read_only,
@@ -313,13 +335,16 @@ impl<'a> Decision<'a> {
                 .unwrap_or(account)
                 .into(),
             key_version: self.key_version.map(|version| version.to_string().into()),
-            cache_hit: self.used_key.then_some(!self.missed),
-            purpose: None,
-            additional_event_data: match self.decided_by.as_slice() {
-                [] => Map::new(),
-                by => Map::from_iter([("decidedBy".to_owned(), by.into())]),
+            cache_hit: self.told.cache_hit.or(self.used_key.then_some(!self.missed)),
+            purpose: self.told.purpose.as_deref().map(Into::into),
+            additional_event_data: {
+                let mut additional = self.told.additional.clone();
+                if !self.decided_by.is_empty() {
+                    additional.insert("decidedBy".to_owned(), self.decided_by.as_slice().into());
+                }
+                additional
             },
-            intent: Intent::None,
+            intent: self.told.intent.clone(),
         }
     }
 
@@ -352,6 +377,21 @@ pub(crate) struct EventKind {
     pub(crate) name: &'static str,
     pub(crate) source: &'static str,
     pub(crate) read_only: bool,
+}
+
+/// CloudTrail's type of the resource that an ARN names.
+fn kind_of(arn: &str) -> &'static str {
+    let mut parts = arn.splitn(6, ':').skip(2);
+    if parts.next() != Some("bulla") {
+        return "AWS::KMS::Key";
+    }
+    match parts.nth(2).and_then(|rest| rest.split('/').next()) {
+        Some("token") => "Bulla::Token",
+        Some("codec") => "Bulla::Codec",
+        Some("column") => "Bulla::Column",
+        Some("audit") => "Bulla::AuditLog",
+        _ => "Bulla::Resource",
+    }
 }
 
 /// The account that an ARN names.

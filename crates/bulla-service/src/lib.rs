@@ -3,6 +3,7 @@
 //! A façade turns a request into a domain struct, calls one method of [`Service`], and renders the answer. It cannot go around
 //! the order of things: key material is reachable only through a decision, and a decision is answered only once its event is durable.
 
+mod access;
 mod administration;
 mod api_token;
 mod authentication;
@@ -17,6 +18,7 @@ mod committer;
 mod conditions;
 mod credential;
 mod decision;
+mod ensure_key;
 mod entry;
 mod error;
 mod freshness;
@@ -34,6 +36,7 @@ mod multi_region;
 mod open;
 mod operations;
 mod pages;
+mod provider;
 mod refusal;
 mod roles;
 mod rotation;
@@ -44,6 +47,7 @@ mod service;
 mod settings;
 mod verification;
 
+pub use access::{Access, Accessed, Announced, Failure};
 pub use administration::{
     AccessKeyDescription, ApiTokenDescription, CreateAccessKeyResponse, CreateApiTokenResponse,
     CreatePrincipalResponse, NewCredentials, PrincipalDescription,
@@ -56,6 +60,7 @@ pub use key_metadata::{KeyMetadata, MultiRegionConfiguration, RegionalKey};
 pub use key_usage::KeyUse;
 pub use metrics::{Histogram, Metrics};
 pub use operations::*;
+pub use provider::ServiceProvider;
 pub use refusal::Refusal;
 pub use service::Service;
 pub use settings::{InitialiseSettings, Initialised, Mode, Root, Settings};

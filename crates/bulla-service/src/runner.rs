@@ -26,6 +26,11 @@ pub(crate) trait Operation: Sync {
 
     const EVENT: EventKind;
 
+    /// What its event is called, where one type stands for many operations.
+    fn event(&self) -> EventKind {
+        Self::EVENT
+    }
+
     /// What the event says was asked: identifiers, algorithms, sizes, the encryption context; no plaintext, no ciphertext.
     ///
     /// Policies see the same: conditions on members of the request are decided by what this says.
@@ -51,12 +56,12 @@ impl Core {
                 Err(error) => Err(error),
             };
             let parameters = decision.take_parameters();
-            let (event, event_id) = self.event(&decision, O::EVENT, parameters, result.as_ref().err())?;
+            let (event, event_id) = self.event(&decision, operation.event(), parameters, result.as_ref().err())?;
             let writes = if result.is_ok() { decision.writes } else { Vec::new() };
             match self.commit(decision.seen, decision.reads, writes, event).await {
                 Ok(()) => {
                     let used = Used {
-                        operation: O::EVENT.name,
+                        operation: operation.event().name,
                         time: decision.now,
                         event_id,
                         request_id: call.request_id.clone(),
@@ -77,7 +82,7 @@ impl Core {
         }
         let decision = Decision::new(self, call);
         let error = ServiceError::Throttled;
-        let (event, _) = self.event(&decision, O::EVENT, operation.parameters(), Some(&error))?;
+        let (event, _) = self.event(&decision, operation.event(), operation.parameters(), Some(&error))?;
         match self.commit(decision.seen, Vec::new(), Vec::new(), event).await {
             Err(CommitError::Failed(failure)) => Err(failure),
             _ => Err(error),
@@ -85,14 +90,17 @@ impl Core {
     }
 
     /// The event, and its id.
-    fn event(
+    pub(crate) fn event(
         &self,
         decision: &Decision<'_>,
         kind: EventKind,
         parameters: Map<String, Value>,
         error: Option<&ServiceError>,
     ) -> Result<(PreparedEvent, String), ServiceError> {
-        let event_id = self.draw_uuid()?;
+        let event_id = match &decision.told.event_id {
+            Some(known) => known.clone(),
+            None => self.draw_uuid()?,
+        };
         let event = decision
             .draft(&kind, &event_id, parameters, error)
             .prepare()

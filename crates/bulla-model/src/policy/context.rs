@@ -81,6 +81,7 @@ pub struct Request<'a> {
     pub asker: Asker<'a>,
     pub(super) action: Cow<'a, str>,
     pub(super) components: Option<[&'a str; 6]>,
+    pub(super) second: Option<[&'a str; 6]>,
     /// The condition keys.
     pub context: &'a dyn RequestContext,
 }
@@ -97,7 +98,23 @@ impl<'a> Request<'a> {
             asker,
             action: lower,
             components: arn_components(resource),
+            second: None,
             context,
         }
+    }
+
+    /// The same on something that is known by another ARN as well, as a token is by its own and by that of its key: a statement is
+    /// about it where it names either.
+    #[must_use]
+    pub fn and_on(self, resource: &'a str) -> Self {
+        Self {
+            second: arn_components(resource),
+            ..self
+        }
+    }
+
+    /// The ARNs that statements are held against; none where the action is on no resource.
+    pub(super) fn arns(&self) -> impl Iterator<Item = &[&'a str; 6]> {
+        self.components.iter().chain(&self.second)
     }
 }

@@ -1,4 +1,4 @@
-use super::RequestContext;
+use super::Request;
 use super::pattern::ArnTemplate;
 
 /// What a statement is about.
@@ -18,18 +18,19 @@ pub(super) enum ResourcePattern {
 
 impl Resources {
     /// `None` where that depends on a variable that has no value.
-    pub(super) fn include(&self, arn: Option<&[&str; 6]>, context: &dyn RequestContext) -> Option<bool> {
+    pub(super) fn include(&self, request: &Request<'_>) -> Option<bool> {
         let mut unresolved = false;
         for pattern in &self.patterns {
-            let matched = match (pattern, arn) {
-                (ResourcePattern::All, _) => Some(true),
-                (ResourcePattern::Arn(pattern), Some(arn)) => pattern.matches(arn, context),
-                (ResourcePattern::Arn(_), None) => Some(false),
+            let pattern = match pattern {
+                ResourcePattern::All => return Some(!self.negated),
+                ResourcePattern::Arn(pattern) => pattern,
             };
-            match matched {
-                Some(true) => return Some(!self.negated),
-                Some(false) => {}
-                None => unresolved = true,
+            for arn in request.arns() {
+                match pattern.matches(arn, request.context) {
+                    Some(true) => return Some(!self.negated),
+                    Some(false) => {}
+                    None => unresolved = true,
+                }
             }
         }
         if unresolved && self.negated {

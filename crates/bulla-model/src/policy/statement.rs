@@ -89,9 +89,7 @@ impl Statement {
         let about = match &self.resources {
             About::Everything => true,
             About::Nothing => false,
-            About::Resources(resources) => resources
-                .include(request.components.as_ref(), context)
-                .unwrap_or(self.effect == Effect::Deny),
+            About::Resources(resources) => resources.include(request).unwrap_or(self.effect == Effect::Deny),
         };
         about
             && self

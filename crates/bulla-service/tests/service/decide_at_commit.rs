@@ -7,7 +7,7 @@ use bulla_store::{Store, Transaction};
 use crate::harness::*;
 
 /// Holds node 1 at the door of the transaction, lets `revoke` happen on node 2, and opens the door again.
-async fn revoke_in_between<T: Send + 'static>(
+pub(crate) async fn revoke_in_between<T: Send + 'static>(
     h: &Harness,
     operation: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
     revoke: impl AsyncFnOnce(Service),

@@ -1,5 +1,6 @@
 //! The key service over a store that a test can edit, stop and break, and over SQLite.
 
+mod accesses;
 mod administration;
 mod aliases;
 mod api_tokens;
@@ -9,6 +10,7 @@ mod custom_key_stores;
 mod decide_at_commit;
 mod expiry;
 mod faults;
+mod first_use;
 mod grant_requests;
 mod granting;
 mod grants;
@@ -28,6 +30,7 @@ mod multi_region_rotation;
 mod opening;
 mod policies;
 mod policy_decisions;
+mod provider;
 mod races;
 mod regions;
 mod rotation;
