@@ -4,6 +4,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 
 use crate::AwsConfigError;
+use crate::key_name::is_region;
 
 /// How to reach AWS KMS, and as whom.
 ///
@@ -27,7 +28,8 @@ pub struct AwsConfig {
     pub connect_timeout: Duration,
     /// Bounds one attempt; 4 s by default.
     pub attempt_timeout: Duration,
-    /// Bounds one call with all attempts in one region; 10 s by default.
+    /// Bounds one call with all attempts in one region; 4.5 s by default, less than a Sealer waits for an attempt, so that the
+    /// next region is reached by the same call.
     pub operation_timeout: Duration,
     /// Attempts in one region, the first included; 3 by default, backing off with jitter between them.
     pub max_attempts: u32,
@@ -73,7 +75,7 @@ impl Default for AwsConfig {
             roles: Vec::new(),
             connect_timeout: Duration::from_secs(2),
             attempt_timeout: Duration::from_secs(4),
-            operation_timeout: Duration::from_secs(10),
+            operation_timeout: Duration::from_millis(4_500),
             max_attempts: 3,
             region_penalty: Duration::from_secs(10),
             session_renewal_margin: Duration::from_secs(60),
@@ -108,8 +110,7 @@ impl AwsRegion {
     }
 
     fn validate(&self) -> Result<(), AwsConfigError> {
-        let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if self.name.is_empty() || self.name.len() > 63 || !self.name.bytes().all(is_label) {
+        if !is_region(&self.name) {
             return Err(AwsConfigError::Region {
                 region: self.name.clone(),
             });

@@ -61,7 +61,7 @@ impl<'a> KeyName<'a> {
             ("alias", alias) if !alias.is_empty() => Form::AliasArn { region },
             _ => return None,
         };
-        (!region.is_empty()).then_some(Self { text, form })
+        is_region(region).then_some(Self { text, form })
     }
 
     /// The region that the name says itself.
@@ -70,6 +70,11 @@ impl<'a> KeyName<'a> {
             Form::KeyArn { region, .. } | Form::AliasArn { region } => Some(region),
             Form::Alias | Form::Id => None,
         }
+    }
+
+    /// The alias, if that is all that the name says.
+    pub(crate) fn alias(&self) -> Option<&'a str> {
+        (self.form == Form::Alias).then_some(self.text)
     }
 
     /// Tells whether the same key may be asked for in another region: not a single-Region key, nor an alias ARN.
@@ -103,6 +108,12 @@ impl<'a> KeyName<'a> {
             Form::Alias | Form::AliasArn { .. } => arn.contains(":key/"),
         }
     }
+}
+
+/// Tells whether `name` can name a region: one label of a host's name, so that it leads to no other host.
+pub(crate) fn is_region(name: &str) -> bool {
+    let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(is_label)
 }
 
 #[cfg(test)]
@@ -178,6 +189,9 @@ mod tests {
             "arn:aws:kms::1:key/x",
             "arn:aws:kms:r:1:key/",
             "arn:aws:kms:r:1:grant/x",
+            "arn:aws:kms:eu.evil.example:1:key/x",
+            "arn:aws:kms:evil.example/#:1:key/x",
+            "arn:aws:kms:EU-WEST-1:1:alias/x",
             "arn:aws:kms:r:1:key",
         ] {
             assert_eq!(KeyName::parse(name), None, "{name:?}");

@@ -3,6 +3,7 @@
 //! Credentials come from AWS's own chain (environment, profile, web identity, container, instance), then through any roles that
 //! the configuration names; sessions are renewed before they end. [`AwsProvider::probe`] says at start what is wrong.
 
+mod aliases;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -15,6 +15,7 @@ use bulla_kms::{
 };
 use zeroize::Zeroizing;
 
+use crate::aliases::Aliases;
 use crate::error::Failure;
 use crate::key_name::KeyName;
 use crate::regions::{RegionClient, Regions};
@@ -27,13 +28,15 @@ const MAX_CIPHERTEXT_BYTES: usize = 6144;
 ///
 /// A key's name is a key ARN, a key id, an alias or an alias ARN, with or without `aws-kms://`. Answers name the key ARN. An
 /// ARN is asked for in its own region, everything else in the first configured one; multi-Region keys in the next while one
-/// region is unavailable or throttles. That another region's alias leads to a key that is no replica is an error.
+/// region is unavailable or throttles. An alias is one region's: it stands for the same key elsewhere only once the first region has
+/// said which multi-Region key that is.
 ///
 /// # Security
 /// A plaintext data key is wiped where this crate holds it. The SDK's own copies (the HTTP body, the JSON text in base64, its
 /// parsed form until it is moved here) are freed without being wiped; the SDK offers no way to it.
 pub struct AwsProvider {
     regions: Regions,
+    aliases: Aliases,
     instance: String,
 }
 
@@ -50,6 +53,7 @@ impl AwsProvider {
         let instance = config.instance(sdk.region().map(AsRef::as_ref));
         Ok(Self {
             regions: Regions::new(sdk, config),
+            aliases: Aliases::default(),
             instance,
         })
     }
@@ -88,9 +92,27 @@ impl AwsProvider {
         let mut told: Option<Failure> = None;
         for region in candidates {
             let is_own = own_region.as_ref() == Some(&region.region);
-            let failure = match call(&region, name.in_region(&region.region).into_owned()).await {
-                Ok((answer, Some(arn))) => match accept(&name, &region, &arn, is_own, operation) {
+            let asked_for = match name.alias() {
+                Some(alias) if !is_own => match self.aliases.replica(alias, &region.region) {
+                    Ok(replica) => replica,
+                    Err(reason) => {
+                        let failure = Failure::new(Unavailable, &region.region, reason);
+                        told = Some(joined(told, failure, is_own));
+                        continue;
+                    }
+                },
+                _ => name.in_region(&region.region).into_owned(),
+            };
+            // Whoever loses patience drops this future: the region has failed then, too.
+            let pending = region.pending();
+            let answered = call(&region, asked_for.clone()).await;
+            pending.ended();
+            let failure = match answered {
+                Ok((answer, Some(arn))) => match accept(&asked_for, &region, &arn, operation) {
                     Ok(()) => {
+                        if let Some(alias) = name.alias().filter(|_| is_own) {
+                            self.aliases.note(alias, &arn);
+                        }
                         region.note(false);
                         return Ok((answer, arn));
                     }
@@ -106,10 +128,7 @@ impl AwsProvider {
                 return Err(error(failure));
             }
             tracing::warn!(region = region.region, fault = %failure.fault, operation, "a region of AWS KMS failed");
-            told = Some(match told {
-                None => failure,
-                Some(before) => before.beside(failure, is_own),
-            });
+            told = Some(joined(told, failure, is_own));
         }
         Err(told.map_or_else(
             || KmsError::new(Invalid, operation, key).with_source("no region is set, and the key's name says none"),
@@ -118,21 +137,22 @@ impl AwsProvider {
     }
 }
 
-/// Checks that an answer is for the key that was asked for, or for a replica of a key.
-fn accept(name: &KeyName<'_>, region: &RegionClient, arn: &str, is_own: bool, operation: &str) -> Result<(), Failure> {
-    if !name.is_answered_by(arn, &region.region) {
-        let kind = if operation == "unwrap" { WrongContext } else { Invalid };
-        return Err(Failure::new(
-            kind,
-            &region.region,
-            format!("the answer is for another key, {arn}"),
-        ));
+/// Checks that an answer is for the key that was asked for.
+fn accept(asked_for: &str, region: &RegionClient, arn: &str, operation: &str) -> Result<(), Failure> {
+    if KeyName::parse(asked_for).is_some_and(|name| name.is_answered_by(arn, &region.region)) {
+        return Ok(());
     }
-    if !is_own && !arn.contains(":key/mrk-") {
-        let text = format!("{arn} is no multi-Region key, so it is not a replica of the key elsewhere");
-        return Err(Failure::new(Unavailable, &region.region, text));
+    let kind = if operation == "unwrap" { WrongContext } else { Invalid };
+    let text = format!("the answer is for another key, {arn}");
+    Err(Failure::new(kind, &region.region, text))
+}
+
+/// Puts the failures of several regions together; that of the key's own comes first.
+fn joined(before: Option<Failure>, failure: Failure, is_own: bool) -> Failure {
+    match before {
+        None => failure,
+        Some(before) => before.beside(failure, is_own),
     }
-    Ok(())
 }
 
 #[async_trait]

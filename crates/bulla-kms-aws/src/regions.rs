@@ -26,6 +26,23 @@ pub(crate) struct RegionClient {
     failed: Mutex<Option<Instant>>,
 }
 
+/// A call that has not ended. Dropped before its end, it counts as a failure of its region.
+pub(crate) struct Pending<'a>(Option<&'a RegionClient>);
+
+impl Pending<'_> {
+    pub(crate) fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let Some(region) = self.0 {
+            region.note(true);
+        }
+    }
+}
+
 impl Regions {
     pub(crate) fn new(sdk: SdkConfig, config: &AwsConfig) -> Self {
         let mut configured: Vec<_> = config
@@ -115,6 +132,11 @@ impl RegionClient {
             client,
             failed: Mutex::default(),
         })
+    }
+
+    /// Notes that the region failed, unless its call comes to an end.
+    pub(crate) fn pending(&self) -> Pending<'_> {
+        Pending(Some(self))
     }
 
     /// Notes that the region failed, or that it answered.

@@ -55,6 +55,9 @@ async fn moto() -> AwsFixture {
         endpoint_url: Some(endpoint),
         regions: vec![AwsRegion::parse("eu-west-1").expect("a region")],
         credentials: Some(StaticCredentials::new("AKIDEXAMPLE", "any secret does", None)),
+        // moto answers one after another: two hundred calls at once wait for each other, and for what else the machine does.
+        attempt_timeout: std::time::Duration::from_secs(30),
+        operation_timeout: std::time::Duration::from_secs(60),
         ..AwsConfig::default()
     };
     AwsFixture::at(&config, MOTO)

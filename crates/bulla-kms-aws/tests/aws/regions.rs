@@ -1,7 +1,13 @@
-use bulla_crypto::Context;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulla_crypto::record::Record;
+use bulla_crypto::{Context, SystemRandom};
+use bulla_envelope::{AccessRecord, Sealer};
 use bulla_kms::KeyProvider;
 use bulla_kms::KmsErrorKind::{AccessDenied, Unavailable, WrongContext};
 use bulla_kms_aws::{AwsConfig, AwsProvider, AwsRegion};
+use tokio::time::timeout;
 
 use crate::fake_aws::{Answer, FakeAws, KEY, Seen, kms_error, working};
 
@@ -156,26 +162,6 @@ async fn a_single_region_key_is_asked_for_nowhere_else() {
 }
 
 #[tokio::test]
-async fn an_alias_of_another_region_must_lead_to_a_replica() {
-    let there = FakeAws::start(working(THERE)).await;
-    let provider = two_regions(&down().await, &there).await;
-    let generated = provider
-        .generate_data_key("alias/app", &Context::empty())
-        .await
-        .unwrap();
-    assert_eq!(generated.wrapped.key, format!("aws-kms://{THERE}"));
-
-    let unrelated = KEY.replace("eu-west-1", "us-east-1");
-    let there = FakeAws::start(working(&unrelated)).await;
-    let provider = two_regions(&down().await, &there).await;
-    let error = provider
-        .generate_data_key("alias/app", &Context::empty())
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind, Unavailable);
-}
-
-#[tokio::test]
 async fn an_arn_is_asked_for_in_its_own_region() {
     let aws = FakeAws::start(working(&KEY.replace("eu-west-1", "ap-south-1"))).await;
     let provider = AwsProvider::connect(&aws.config()).await.unwrap();
@@ -184,4 +170,83 @@ async fn an_arn_is_asked_for_in_its_own_region() {
         .await
         .unwrap();
     assert!(aws.seen()[0].header("authorization").contains("/ap-south-1/kms/"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sealer_with_default_times_reaches_the_replica_while_the_keys_own_region_hangs() {
+    let here = FakeAws::start(|_| Answer::Hang).await;
+    let there = FakeAws::start(working(THERE)).await;
+    let config = AwsConfig {
+        regions: vec![at("eu-west-1", &here), at("us-east-1", &there)],
+        credentials: here.config().credentials,
+        ..AwsConfig::default()
+    };
+    let provider = Arc::new(AwsProvider::connect(&config).await.unwrap());
+    let sealer = Sealer::builder(provider, HERE, AccessRecord::Unrecorded, Arc::new(SystemRandom))
+        .build()
+        .unwrap();
+    let record = sealer.seal(&Context::empty(), b"row", b"value").await.unwrap();
+    assert_eq!(Record::parse(&record).unwrap().key(), format!("aws-kms://{THERE}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_is_tried_last_when_its_caller_had_no_more_patience() {
+    let (here, there) = (
+        FakeAws::start(|_| Answer::Hang).await,
+        FakeAws::start(working(THERE)).await,
+    );
+    let provider = two_regions(&here, &there).await;
+    let context = Context::empty();
+    let first = timeout(Duration::from_secs(1), provider.generate_data_key(HERE, &context)).await;
+    assert!(
+        first.is_err(),
+        "the call was given up before any of the provider's own times"
+    );
+    let second = timeout(Duration::from_secs(1), provider.generate_data_key(HERE, &context)).await;
+    second.expect("the replica answers at once").unwrap();
+    assert_eq!((here.seen().len(), there.seen().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_alias_leads_elsewhere_only_to_a_replica_of_its_key_at_home() {
+    let failing_later = |seen: &Seen| match seen.nth {
+        0 => working(HERE)(seen),
+        _ => Answer::Text(503, String::new()),
+    };
+    let unrelated = THERE.replace("mrk-1234", "mrk-9999");
+    for (answers, expected) in [
+        (THERE, Ok(format!("aws-kms://{THERE}"))),
+        (&*unrelated, Err(Unavailable)),
+    ] {
+        let (here, there) = (
+            FakeAws::start(failing_later).await,
+            FakeAws::start(working(answers)).await,
+        );
+        let provider = two_regions(&here, &there).await;
+        let generate = async || {
+            let generated = provider.generate_data_key("alias/app", &Context::empty()).await;
+            generated
+                .map(|generated| generated.wrapped.key)
+                .map_err(|error| error.kind)
+        };
+        assert_eq!(generate().await, Ok(format!("aws-kms://{HERE}")));
+        assert_eq!(generate().await, expected);
+        assert_eq!(
+            there.seen()[0].json()["KeyId"],
+            THERE,
+            "asked for the replica, not for an alias there"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_an_alias_leads_is_asked_of_no_other_region_before_home_has_said_it() {
+    let there = FakeAws::start(working(THERE)).await;
+    let provider = two_regions(&down().await, &there).await;
+    let error = provider
+        .generate_data_key("alias/app", &Context::empty())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, Unavailable);
+    assert!(there.seen().is_empty());
 }
