@@ -1,9 +1,59 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Leaves a provider alone after failures in a row, then lets one call probe it.
+/// The circuits of one Sealer: one to its sealing key, and one to each other key that its records name.
+pub(crate) struct Breakers {
+    threshold: u32,
+    pause: Duration,
+    own: Arc<Breaker>,
+    others: Mutex<HashMap<String, Arc<Breaker>>>,
+}
+
+/// Circuits to other keys at most; beyond it they are forgotten, and their failures counted anew.
+const MOST_OTHERS: usize = 1024;
+
+impl Breakers {
+    pub(crate) fn new(threshold: u32, pause: Duration) -> Self {
+        Self {
+            threshold,
+            pause,
+            own: Arc::new(Breaker::new(threshold, pause)),
+            others: Mutex::default(),
+        }
+    }
+
+    /// The circuit to the sealing key.
+    pub(crate) fn own(&self) -> &Arc<Breaker> {
+        &self.own
+    }
+
+    /// The circuit to another key.
+    pub(crate) fn of(&self, key: &str) -> Arc<Breaker> {
+        let mut others = self.others();
+        if let Some(known) = others.get(key) {
+            return Arc::clone(known);
+        }
+        if others.len() >= MOST_OTHERS {
+            others.clear();
+        }
+        let new = Arc::new(Breaker::new(self.threshold, self.pause));
+        others.insert(key.to_owned(), Arc::clone(&new));
+        new
+    }
+
+    pub(crate) fn any_open(&self) -> bool {
+        self.own.is_open() || self.others().values().any(|breaker| breaker.is_open())
+    }
+
+    fn others(&self) -> MutexGuard<'_, HashMap<String, Arc<Breaker>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Leaves a key of a provider alone after failures in a row, then lets one call probe it.
 ///
 /// The lock is taken around state changes only, beside a provider call and never across it.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use bulla_kms::{KmsError, KmsErrorKind};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::DataKeyError;
+use crate::breaker::Breaker;
 use crate::sealer::Inner;
 use crate::stats::count;
 
@@ -34,8 +35,9 @@ impl Inner {
         ask: impl Fn() -> Answer<'a, T>,
     ) -> Result<T, DataKeyError> {
         let mut tries = 1;
+        let breaker = self.breaker_of(key);
         loop {
-            let Some(permit) = self.breaker.enter(Instant::now()) else {
+            let Some(permit) = breaker.enter(Instant::now()) else {
                 count(&self.counters.provider_skipped);
                 let error = KmsError::new(KmsErrorKind::Unavailable, operation, key).with_source(CircuitOpen);
                 return Err(DataKeyError::Provider(Arc::new(error)));
@@ -61,6 +63,15 @@ impl Inner {
             sleep(self.wait_after(tries)).await;
             tries += 1;
         }
+    }
+
+    /// The circuit to a key. One for the sealing key under all its names, and one for each other: their names come from stored
+    /// records, and who can write those is not to cut the sealing key off.
+    fn breaker_of(&self, key: &str) -> Arc<Breaker> {
+        if key == self.key || self.is_anchor(key) {
+            return Arc::clone(self.breakers.own());
+        }
+        self.breakers.of(key)
     }
 
     /// Full jitter: anything between nothing and the doubling bound, so that those who failed together don't come back together.

@@ -102,6 +102,9 @@ impl KeyPattern {
     }
 
     fn matches(&self, key: &str) -> bool {
+        if is_arn(key) && Arn::parse(key).is_none() {
+            return false;
+        }
         if self.0.contains('*') {
             glob(self.0.as_bytes(), key.as_bytes())
         } else {
@@ -157,7 +160,10 @@ impl<'a> Arn<'a> {
         let mut next = || parts.next();
         let (arn, partition, service) = (next()?, next()?, next()?);
         let (region, account, resource) = (next()?, next()?, next()?);
-        let whole = next().is_none() && ![partition, region, account, resource].contains(&"");
+        // A region becomes part of a host's name: anything but a label is no region.
+        let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let is_region = (1..=63).contains(&region.len()) && region.bytes().all(is_label);
+        let whole = next().is_none() && is_region && ![partition, account, resource].contains(&"");
         (whole && arn == "arn" && service == "kms").then_some(Self {
             scheme,
             partition,
@@ -165,6 +171,11 @@ impl<'a> Arn<'a> {
             resource,
         })
     }
+}
+
+fn is_arn(key: &str) -> bool {
+    key.split_once(':')
+        .is_some_and(|(_, name)| name.trim_start_matches('/').starts_with("arn:"))
 }
 
 fn same_account(key: &str, anchor: &str) -> bool {
@@ -204,6 +215,8 @@ mod tests {
             "aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/app",
             "aws-kms://arn:aws:kms:eu-west-1:999999999999:key/1:111122223333:key/1234",
             "local:1234",
+            "aws-kms://arn:aws:kms:evil.example:111122223333:key/1234",
+            "aws-kms://arn:aws:kms:evil/#:111122223333:key/1234",
             "",
         ] {
             assert!(!ring.admits(foreign, KEY), "{foreign}");
@@ -238,6 +251,7 @@ mod tests {
             "aws-kms://arn:aws:kms:eu-west-1:999999999999:key/x:111122223333:key/1",
             "aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1/2",
             "aws-kms://arn:aws:kms:eu-west-1:111122223333:key",
+            "aws-kms://arn:aws:kms:evil.example:111122223333:key/1",
         ] {
             assert!(!pattern.matches(foreign), "{foreign}");
         }

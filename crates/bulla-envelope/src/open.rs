@@ -140,27 +140,44 @@ impl Inner {
             .map_err(|_| OpenError::Refused)
     }
 
-    /// Refuses a key outside the ring. Asks the provider only what its own sealing key is called, once, and nothing about this one.
+    /// Refuses a key outside the ring. Asks the provider nothing about that key, and what its own sealing key is called now at most
+    /// once a poll interval, where that may have changed.
     pub(crate) async fn check_key_ring(&self, key: &str) -> Result<(), OpenError> {
         if self.ring.names(key) {
             return Ok(());
         }
-        if self.anchors.load().is_empty() {
-            self.resolved.get_or_try_init(|| self.resolve()).await?;
-        }
-        if self.anchors.load().iter().any(|anchor| self.ring.admits(key, anchor)) {
+        if self.is_admitted(key) || (self.follows && self.follow(key).await?) {
             return Ok(());
         }
         count(&self.counters.keys_not_accepted);
         Err(OpenError::KeyNotAccepted { key: key.to_owned() })
     }
 
+    fn is_admitted(&self, key: &str) -> bool {
+        self.anchors.load().iter().any(|anchor| self.ring.admits(key, anchor))
+    }
+
+    /// Asks where the configured name leads, unless that was asked a moment ago, and tells whether `key` is admitted now.
+    async fn follow(&self, key: &str) -> Result<bool, DataKeyError> {
+        // One asks, and whoever else needs to know waits for that; nobody else takes this.
+        let _asking = self.resolving.lock().await;
+        if !self.is_admitted(key) && self.may_resolve(Instant::now()) {
+            self.resolve().await?;
+        }
+        Ok(self.is_admitted(key))
+    }
+
     async fn resolve(&self) -> Result<(), DataKeyError> {
-        let description = self
+        let asked = self
             .call("describe", &self.key, || self.provider.describe(&self.key))
-            .await?;
-        self.add_anchor(&description.key);
-        Ok(())
+            .await;
+        match &asked {
+            Ok(description) => self.add_anchor(&description.key),
+            // Where a name is known, it has to do until the next time; where none is, the next one asks.
+            Err(_) if !self.anchors.load().is_empty() => self.note_resolved(),
+            Err(_) => {}
+        }
+        asked.map(drop)
     }
 
     async fn obtain_unwrapped(

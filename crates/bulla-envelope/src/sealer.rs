@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use bulla_crypto::{Context, ContextError, OWN_KEY_PREFIX, Random};
 use bulla_kms::KeyProvider;
-use tokio::sync::{Notify, OnceCell, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::breaker::Breaker;
+use crate::breaker::Breakers;
 use crate::cache::Cache;
 use crate::current::Current;
 use crate::keeper::Keepers;
@@ -41,11 +41,15 @@ pub(crate) struct Inner {
     pub(crate) hash_seed: u64,
     pub(crate) sealing: Arc<Cache<Context, Current>>,
     pub(crate) opening: Arc<Cache<WrappedIdentity, Unwrapped>>,
-    pub(crate) breaker: Breaker,
+    pub(crate) breakers: Breakers,
     pub(crate) counters: Counters,
     /// Names of the sealing key that this process has learned: as configured if that says enough, and as resolved.
     pub(crate) anchors: ArcSwap<Vec<String>>,
-    pub(crate) resolved: OnceCell<()>,
+    /// Whether the configured name may come to lead to another key: an alias, or a name that says too little.
+    pub(crate) follows: bool,
+    /// Held by whoever asks where it leads, and by nobody else.
+    pub(crate) resolving: tokio::sync::Mutex<()>,
+    resolved_at: Mutex<Option<Instant>>,
     /// Wakes the keeper.
     pub(crate) wake: Arc<Notify>,
     pub(crate) keepers: Mutex<Keepers>,
@@ -82,14 +86,16 @@ impl Sealer {
             .map_err(BuildError::OwnContext)?;
         let anchor = ring.anchor(provider.capabilities().scheme, &key);
         let inner = Inner {
-            breaker: Breaker::new(settings.breaker_threshold, settings.breaker_pause),
+            breakers: Breakers::new(settings.breaker_threshold, settings.breaker_pause),
             lanes: Lanes::new(random, settings.nonce_batch),
             sealing: Cache::new(settings.current_capacity),
             opening: Cache::new(settings.unwrapped_capacity),
+            follows: anchor.is_none(),
             anchors: ArcSwap::from_pointee(anchor.into_iter().collect()),
             hash_seed: RandomState::new().hash_one(0),
             counters: Counters::default(),
-            resolved: OnceCell::new(),
+            resolving: tokio::sync::Mutex::default(),
+            resolved_at: Mutex::default(),
             wake: Arc::default(),
             keepers: Mutex::default(),
             closing: watch::Sender::new(()),
@@ -105,6 +111,8 @@ impl Sealer {
 
     /// Drops every data key of `key`, given as configured or as resolved.
     ///
+    /// As configured, it stands for the sealing key and for every key that the key ring accepts beside it: what the name leads to may
+    /// never have been asked, so no unwrapped key is kept for another reason than that the ring let it in.
     /// When this returns, no thread begins to use one of them. What is being fetched is fetched again.
     pub fn invalidate(&self, key: &str) {
         self.inner.invalidate(key);
@@ -168,13 +176,13 @@ impl Inner {
         let configured = key == self.key;
         self.sealing
             .invalidate(|current| configured || names(key, &current.key));
-        self.opening.invalidate(|unwrapped| {
-            names(key, &unwrapped.identity.key) || (configured && self.is_anchor(&unwrapped.identity.key))
-        });
+        self.opening
+            .invalidate(|unwrapped| configured || names(key, &unwrapped.identity.key));
     }
 
-    /// Learns a resolved name of the sealing key.
+    /// Learns a resolved name of the sealing key, which its provider has just said.
     pub(crate) fn add_anchor(&self, key: &str) {
+        self.note_resolved();
         if !self.is_anchor(key) {
             self.anchors.rcu(|anchors| {
                 let mut more = anchors.as_ref().clone();
@@ -186,7 +194,20 @@ impl Inner {
         }
     }
 
-    fn is_anchor(&self, key: &str) -> bool {
+    pub(crate) fn note_resolved(&self) {
+        *self.resolved_at() = Some(Instant::now());
+    }
+
+    pub(crate) fn may_resolve(&self, now: Instant) -> bool {
+        self.resolved_at()
+            .is_none_or(|at| now.saturating_duration_since(at) >= self.settings.poll_interval)
+    }
+
+    fn resolved_at(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.resolved_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_anchor(&self, key: &str) -> bool {
         self.anchors.load().iter().any(|anchor| anchor == key)
     }
 
@@ -206,7 +227,7 @@ impl Inner {
             provider_failures: shared.provider_failures.load(Ordering::Relaxed),
             provider_skipped: shared.provider_skipped.load(Ordering::Relaxed),
             renewals: shared.renewals.load(Ordering::Relaxed),
-            circuit_open: self.breaker.is_open(),
+            circuit_open: self.breakers.any_open(),
             ..Stats::default()
         };
         self.sealing.shelf.for_each(|current| {

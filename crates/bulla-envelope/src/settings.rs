@@ -26,9 +26,9 @@ pub struct Settings {
     pub attempts: u32,
     /// Longest wait before the second attempt; doubles for each further one, and each wait is a random part of it. Default 100 ms.
     pub retry_base: Duration,
-    /// Failed attempts in a row after which the provider is left alone, at least 1. Default 5.
+    /// Failed attempts in a row at one key after which the provider is not asked about that key, at least 1. Default 5.
     pub breaker_threshold: u32,
-    /// How long it is left alone before one call probes it. Default 5 s.
+    /// How long it is not asked before one call probes it. Default 5 s.
     pub breaker_pause: Duration,
     /// How long keys go on being used past their end while the provider can't be reached; zero for not at all. Default zero.
     ///

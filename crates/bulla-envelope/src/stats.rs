@@ -21,7 +21,7 @@ pub struct Stats {
     pub provider_polls: u64,
     /// Provider calls and polls that failed, each attempt counted.
     pub provider_failures: u64,
-    /// Calls that were not made because the circuit was open.
+    /// Calls that were not made because the circuit to their key was open.
     pub provider_skipped: u64,
     /// Data keys fetched to replace one that was coming to its end.
     pub renewals: u64,
@@ -33,7 +33,7 @@ pub struct Stats {
     pub oldest_current: Duration,
     /// Age of the oldest data key held for opening, counted from its insertion.
     pub oldest_unwrapped: Duration,
-    /// Whether the circuit to the provider is open.
+    /// Whether the circuit to the sealing key, or to another key that records name, is open.
     pub circuit_open: bool,
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Barrier;
 
 use bulla_crypto::record::Record;
-use bulla_envelope::Settings;
+use bulla_envelope::{KeyPattern, KeyRing, Settings};
 use bulla_kms::KeyState;
 use bulla_testkit::FaultyProvider;
 
@@ -92,4 +92,16 @@ async fn dropping_the_sealer_ends_its_tasks() {
     drop(sealer);
     settle().await;
     assert_eq!(metrics.num_alive_tasks(), 0);
+}
+
+#[tokio::test]
+async fn the_configured_name_invalidates_whatever_its_key_ring_opened() {
+    let provider = FaultyProvider::in_memory();
+    let record = seal(&sealer(&provider, Settings::default()), "a").await;
+    let ring = KeyRing::sealing_key().accept(KeyPattern::new("memory:key-*").unwrap());
+    let reader = builder(&provider).key_ring(ring).build().unwrap();
+    assert!(opens(&reader, &record, "a").await);
+    reader.invalidate("alias/app");
+    assert_eq!(reader.stats().unwrapped_keys, 0);
+    assert!(reader.try_open_cached(&record, &context("a"), BINDING).is_none());
 }

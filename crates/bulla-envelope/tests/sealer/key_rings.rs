@@ -52,3 +52,55 @@ async fn an_accepted_pattern_opens_and_needs_no_call_about_the_own_key() {
     assert!(opens(&reader, &record, "a").await);
     assert_eq!(provider.calls().describe, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_follows_its_alias_within_a_poll_interval() {
+    let provider = FaultyProvider::in_memory();
+    let old = seal(&sealer(&provider, Settings::default()), "a").await;
+    let reader = builder(&provider).key_ring(KeyRing::sealing_key()).build().unwrap();
+    assert!(opens(&reader, &old, "a").await);
+    provider.rotate_alias("alias/app", "key-b");
+    let new = seal(&sealer(&provider, Settings::default()), "a").await;
+    for _ in 0..5 {
+        assert!(!opens(&reader, &new, "a").await, "asked a moment ago");
+    }
+    assert_eq!(provider.calls().describe, 1);
+    tokio::time::advance(Settings::default().poll_interval).await;
+    let polls = || provider.calls().describe - reader.stats().provider_polls;
+    assert!(opens(&reader, &new, "a").await);
+    assert!(
+        opens(&reader, &old, "a").await,
+        "what the alias led to before stays accepted"
+    );
+    assert_eq!(polls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_records_cost_one_question_a_poll_interval_and_an_arn_none() {
+    let provider = FaultyProvider::in_memory();
+    let random = Arc::new(SystemRandom);
+    let theirs = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
+        .build()
+        .unwrap();
+    let planted = seal(&theirs, "a").await;
+    drop(theirs);
+    let reader = sealer(&provider, Settings::default());
+    for asked in 1..=3 {
+        for _ in 0..10 {
+            assert!(!opens(&reader, &planted, "a").await);
+        }
+        assert_eq!(provider.calls().describe, asked);
+        tokio::time::advance(Settings::default().poll_interval).await;
+    }
+    let arn = "arn:aws:kms:eu-west-1:111122223333:key/1234";
+    let named = Sealer::builder(
+        Arc::clone(&provider) as _,
+        arn,
+        AccessRecord::Unrecorded,
+        Arc::new(SystemRandom),
+    )
+    .build()
+    .unwrap();
+    assert!(!opens(&named, &planted, "a").await);
+    assert_eq!(provider.calls().describe, 3);
+}

@@ -1,5 +1,5 @@
-use bulla_envelope::{DataKeyError, SealError, Settings};
-use bulla_kms::KmsErrorKind;
+use bulla_envelope::{DataKeyError, KeyPattern, KeyRing, SealError, Settings};
+use bulla_kms::{KeyState, KmsErrorKind};
 use bulla_testkit::FaultyProvider;
 
 use crate::*;
@@ -202,4 +202,26 @@ async fn a_provider_that_keeps_failing_is_left_alone_for_a_while() {
     pass(seconds(10)).await;
     seal(&sealer, "a").await;
     assert!(!sealer.stats().circuit_open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_can_not_be_reached_does_not_open_the_circuit_of_another() {
+    let provider = FaultyProvider::in_memory();
+    let other = Sealer::builder(
+        Arc::clone(&provider) as _,
+        "key-b",
+        AccessRecord::Unrecorded,
+        Arc::new(SystemRandom),
+    )
+    .build()
+    .unwrap();
+    let planted = seal(&other, "a").await;
+    provider.set_key_state("key-b", KeyState::Unavailable);
+    let ring = KeyRing::default().accept(KeyPattern::new("memory:*").unwrap());
+    let sealer = builder(&provider).key_ring(ring).build().unwrap();
+    for _ in 0..4 {
+        assert!(!opens(&sealer, &planted, "a").await);
+    }
+    assert!(sealer.stats().circuit_open, "that key is left alone");
+    seal(&sealer, "a").await;
 }
