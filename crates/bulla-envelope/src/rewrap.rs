@@ -23,14 +23,15 @@ impl Sealer {
             .unwrap_data_key(record.key(), record.wrapped_key(), &context)
             .await
             .map_err(refusal)?;
-        let derived = RecordKey::derive(&data_key).map_err(|error| unusable(DataKeyError::Answer(Arc::new(error))))?;
-        if !constant_time_eq(derived.commitment(), record.commitment()) {
-            return Err(OpenError::Refused.into());
-        }
+        // The data key is here: whatever it turns out to be, that is recorded first.
         inner
             .record_data_key(AccessOperation::Rewrap, record.key(), &context)
             .await
             .map_err(unusable)?;
+        let derived = RecordKey::derive(&data_key).map_err(|error| unusable(DataKeyError::Answer(Arc::new(error))))?;
+        if !constant_time_eq(derived.commitment(), record.commitment()) {
+            return Err(OpenError::Refused.into());
+        }
         let ask = || inner.provider.wrap(&inner.key, &data_key, &context);
         let wrapped = inner.call("wrap", &inner.key, ask).await.map_err(unusable)?;
         let rewrapped = record

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use bulla_crypto::record::Record;
 use bulla_envelope::{
     Access, AccessLog, AccessLogError, AccessOperation, DataKeyError, KeyPattern, KeyRing, OpenError, SealError,
 };
@@ -123,4 +124,18 @@ async fn a_key_refused_by_the_ring_is_recorded_as_refused() {
     let reader = recorded(&provider, AccessRecord::PerOpen(Arc::clone(&log) as _));
     assert!(!opens(&reader, &record, "a").await);
     assert_eq!(log.take(), [(AccessOperation::Open, false, true)]);
+}
+
+#[tokio::test]
+async fn a_rewrap_that_is_refused_after_its_unwrap_is_recorded() {
+    let (provider, log) = (FaultyProvider::in_memory(), Arc::new(Log::default()));
+    let sealer = recorded(&provider, AccessRecord::PerDataKey(Arc::clone(&log) as _));
+    let mut record = seal(&sealer, "a").await;
+    log.take();
+    let commitment = *Record::parse(&record).unwrap().commitment();
+    let at = record.windows(32).position(|window| window == commitment).unwrap();
+    record[at] ^= 1;
+    assert!(sealer.rewrap(&record, &context("a")).await.is_err());
+    assert_eq!(provider.calls().unwrap, 1);
+    assert_eq!(log.take(), [(AccessOperation::Rewrap, false, false)]);
 }
