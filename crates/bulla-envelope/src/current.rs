@@ -6,6 +6,7 @@ use bulla_crypto::{Context, RandomError, SealError};
 use tokio::time::Instant;
 
 use crate::budget::Budget;
+use crate::known::Known;
 use crate::lane::{Admission, Lanes, OneNonce};
 
 /// A data key that seals: generated for one context by this Sealer, never one that came from unwrapping.
@@ -22,6 +23,8 @@ pub(crate) struct Current {
     pub(crate) end: Instant,
     /// When it is taken out even if the provider can't be reached.
     pub(crate) removal: Instant,
+    /// Until when the key that wraps it is known to be enabled; past that it is not used, by whichever thread.
+    pub(crate) known: Arc<Known>,
     pub(crate) record_key: RecordKey,
     pub(crate) header: Header,
     pub(crate) budget: Arc<Budget>,
@@ -52,12 +55,12 @@ impl Current {
     /// Tells whether new records may begin to use this key.
     #[inline]
     pub(crate) fn is_usable(&self, now: Instant) -> bool {
-        now < self.end && !self.marks.exhausted.load(Ordering::Relaxed)
+        now < self.end && self.known.holds(now) && !self.marks.exhausted.load(Ordering::Relaxed)
     }
 
     /// Tells whether this key may go on while the provider can't be reached.
     pub(crate) fn is_usable_in_outage(&self, now: Instant) -> bool {
-        now < self.removal && !self.marks.exhausted.load(Ordering::Relaxed)
+        now < self.removal && self.known.holds(now) && !self.marks.exhausted.load(Ordering::Relaxed)
     }
 
     /// Seals one record against this key's budget.

@@ -1,7 +1,7 @@
 //! What a Sealer does in the background: it takes out what has come to its end, renews what is in use, and polls key states.
 //!
-//! Both tasks begin with the first miss, hold the Sealer weakly, and end when it is dropped. Neither is needed for safety of
-//! ages and limits: those are checked at each use.
+//! Both tasks begin with the first miss, hold the Sealer weakly, and end when it is dropped. Neither is needed for ages, limits and
+//! the revocation bound to hold: those are checked at each use. Without a poll the bound is not extended.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
@@ -14,16 +14,18 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::calls::attempt;
 use crate::current::Current;
+use crate::known::Known;
 use crate::sealer::Inner;
 use crate::stats::count;
+use crate::unwrapped::Unwrapped;
 
 /// The tasks of a Sealer, and what the poller has learned.
 #[derive(Default)]
 pub(crate) struct Keepers {
     keeper: Option<JoinHandle<()>>,
     poller: Option<JoinHandle<()>>,
-    /// When each resolved key was last known to be enabled.
-    seen: HashMap<String, Instant>,
+    /// Until when each resolved key that has entries is known to be enabled.
+    known: HashMap<String, Arc<Known>>,
 }
 
 /// The keeper looks at the shelves at most this often, unless it is woken.
@@ -50,12 +52,11 @@ impl Inner {
     /// renewed may be tried again.
     fn tend(self: &Arc<Self>, tried: &mut HashMap<u64, Instant>) -> Instant {
         let now = Instant::now();
-        let bounds = self.bounds();
         let mut next = now + LONGEST_WAIT;
         let mut ended = false;
         let mut live = HashMap::new();
         self.sealing.shelf.for_each(|current| {
-            let removal = bounds.removal(current.removal, &current.key, current.created);
+            let removal = current.taken_out_at();
             if now >= removal {
                 ended = true;
                 return;
@@ -75,26 +76,33 @@ impl Inner {
         });
         *tried = live;
         self.opening.shelf.for_each(|unwrapped| {
-            let removal = bounds.removal(unwrapped.removal, &unwrapped.identity.key, unwrapped.created);
+            let removal = unwrapped.taken_out_at();
             ended |= now >= removal;
             next = next.min(removal);
         });
         if ended {
-            self.sealing
-                .expire(|current| now >= bounds.removal(current.removal, &current.key, current.created));
-            self.opening.expire(|unwrapped| {
-                now >= bounds.removal(unwrapped.removal, &unwrapped.identity.key, unwrapped.created)
-            });
+            self.sealing.expire(|current| now >= current.taken_out_at());
+            self.opening.expire(|unwrapped| now >= unwrapped.taken_out_at());
         }
         next.max(now + SHORTEST_WAIT)
     }
 
-    fn bounds(&self) -> Bounds {
-        let polled = self.provider.capabilities().key_state;
-        Bounds {
-            seen: polled.then(|| self.keepers().seen.clone()),
-            bound: self.settings.revocation_bound,
+    /// Notes that a provider used `key` when it was asked at `asked`, so that it was enabled, and gives what new entries share.
+    pub(crate) fn known(&self, key: &str, asked: Instant) -> Arc<Known> {
+        if !self.provider.capabilities().key_state {
+            return Arc::new(Known::for_ever(asked));
         }
+        let mut keepers = self.keepers();
+        let known = match keepers.known.get(key) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let known = Arc::new(Known::nothing(asked));
+                keepers.known.insert(key.to_owned(), Arc::clone(&known));
+                known
+            }
+        };
+        known.extend(asked + self.settings.revocation_bound);
+        known
     }
 
     fn keys_in_use(&self) -> BTreeSet<String> {
@@ -115,7 +123,9 @@ impl Inner {
                 state: KeyState::Enabled,
                 ..
             }) => {
-                self.keepers().seen.insert(key.to_owned(), asked);
+                if let Some(known) = self.keepers().known.get(key) {
+                    known.extend(asked + self.settings.revocation_bound);
+                }
             }
             Ok(KeyDescription { state, .. }) => {
                 tracing::warn!(
@@ -136,27 +146,11 @@ impl Inner {
     }
 }
 
-/// How long entries live when their key's state can't be had.
-struct Bounds {
-    /// `None` where the provider can't tell states: then only ages count.
-    seen: Option<HashMap<String, Instant>>,
-    bound: Duration,
-}
-
-impl Bounds {
-    /// An entry was made by its provider, so the key was enabled then; a poll may have seen that later.
-    fn removal(&self, removal: Instant, key: &str, created: Instant) -> Instant {
-        match &self.seen {
-            None => removal,
-            Some(seen) => {
-                let known = seen.get(key).map_or(created, |seen| created.max(*seen));
-                removal.min(known + self.bound)
-            }
-        }
-    }
-}
-
 impl Current {
+    fn taken_out_at(&self) -> Instant {
+        self.removal.min(self.known.until())
+    }
+
     /// Tells when to renew this key, or to look at it again; `None` if it is left to end.
     fn renewal(&self, now: Instant) -> Option<Instant> {
         use std::sync::atomic::Ordering::Relaxed;
@@ -164,6 +158,12 @@ impl Current {
             return Some(now);
         }
         (self.marks.used.load(Relaxed) || now < self.renew_at).then_some(self.renew_at)
+    }
+}
+
+impl Unwrapped {
+    fn taken_out_at(&self) -> Instant {
+        self.removal.min(self.known.until())
     }
 }
 
@@ -195,7 +195,8 @@ async fn run_poller(inner: Weak<Inner>, interval: Duration, mut closing: watch::
         {
             let Some(inner) = inner.upgrade() else { return };
             let keys = inner.keys_in_use();
-            inner.keepers().seen.retain(|key, _| keys.contains(key));
+            // What no entry, and none on its way to a shelf, shares any more.
+            inner.keepers().known.retain(|_, known| Arc::strong_count(known) > 1);
             for key in keys {
                 count(&inner.counters.provider_polls);
                 polls.spawn(poll(Arc::clone(&inner.provider), inner.settings.call_timeout, key));

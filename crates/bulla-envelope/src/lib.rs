@@ -38,7 +38,8 @@
 //!
 //! # What who can write the stored records gets
 //! Denial of service: a changed record does not open. A record of another place or context does not open. A record under a key of
-//! their own is refused by the [`KeyRing`] before any call. A record with a wrapped key that is garbage costs one provider call,
+//! their own is refused by the [`KeyRing`] before any call about that key; at most once a poll interval it makes the Sealer ask where
+//! its own alias leads. A record of a key that can't be reached opens the circuit to that key alone. A record with a wrapped key that is garbage costs one provider call,
 //! which fails. An older record of the same place opens: a record has no time.
 
 #![deny(clippy::await_holding_lock, clippy::await_holding_refcell_ref)]
@@ -53,6 +54,7 @@ mod current;
 mod error;
 mod keeper;
 mod key_ring;
+mod known;
 mod lane;
 mod open;
 mod rewrap;

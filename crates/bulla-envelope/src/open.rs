@@ -92,7 +92,7 @@ impl Inner {
         binding: &[u8],
     ) -> Option<Result<SecretBytes, OpenError>> {
         let open = |unwrapped: &Arc<Unwrapped>| {
-            if Instant::now() >= unwrapped.end {
+            if !unwrapped.is_usable(Instant::now()) {
                 return None;
             }
             self.lanes.count(|tally| &tally.open_hits);
@@ -195,7 +195,7 @@ impl Inner {
             return self.unwrap(&identity, context).await.map(Arc::new);
         }
         let hash = hash_of(record.commitment());
-        let is_fresh = |unwrapped: &Unwrapped| unwrapped.identity == identity && Instant::now() < unwrapped.end;
+        let is_fresh = |unwrapped: &Unwrapped| unwrapped.identity == identity && unwrapped.is_usable(Instant::now());
         let wait = match self
             .opening
             .join(identity.clone(), |shelf| shelf.with(hash, is_fresh, Arc::clone))
@@ -223,7 +223,8 @@ impl Inner {
         match wait.landed().await {
             Err(error) if error.is_retryable() => {
                 let now = Instant::now();
-                let may_go_on = |unwrapped: &Unwrapped| unwrapped.identity == identity && now < unwrapped.removal;
+                let may_go_on =
+                    |unwrapped: &Unwrapped| unwrapped.identity == identity && unwrapped.is_usable_in_outage(now);
                 self.opening.shelf.with(hash, may_go_on, Arc::clone).ok_or(error)
             }
             landing => landing,
@@ -231,6 +232,7 @@ impl Inner {
     }
 
     async fn unwrap(&self, identity: &WrappedIdentity, context: &Context) -> Result<Unwrapped, DataKeyError> {
+        let asked = Instant::now();
         let data_key = self.unwrap_data_key(&identity.key, &identity.wrapped, context).await?;
         let record_key = RecordKey::derive(&data_key).map_err(|error| DataKeyError::Answer(Arc::new(error)))?;
         drop(data_key);
@@ -244,6 +246,7 @@ impl Inner {
             created,
             end,
             removal: end + self.settings.outage_grace,
+            known: self.known(&identity.key, asked),
             opening_key: OpeningKey::new(record_key),
         })
     }

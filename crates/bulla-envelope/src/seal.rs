@@ -183,6 +183,7 @@ impl Inner {
 
     /// Has the provider make a data key, and records that before the key is used.
     async fn generate(&self, caller: &Context, context: &Context) -> Result<Current, DataKeyError> {
+        let asked = Instant::now();
         let ask = || self.provider.generate_data_key(&self.key, context);
         let generated = self.call("generate data key", &self.key, ask).await?;
         let record_key =
@@ -202,6 +203,7 @@ impl Inner {
             serial: next_serial(),
             caller: caller.clone(),
             context: context.clone(),
+            known: self.known(&key, asked),
             key,
             created,
             renew_at: created + renew_after,

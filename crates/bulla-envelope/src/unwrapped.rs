@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use bulla_crypto::record::{Record, RecordKey};
 use bulla_crypto::{Context, SecretBytes};
 use tokio::time::Instant;
+
+use crate::known::Known;
 
 /// A data key that opens: unwrapped for one context, key and wrapped form.
 pub(crate) struct Unwrapped {
@@ -10,6 +14,8 @@ pub(crate) struct Unwrapped {
     pub(crate) created: Instant,
     pub(crate) end: Instant,
     pub(crate) removal: Instant,
+    /// Until when the key that wraps it is known to be enabled.
+    pub(crate) known: Arc<Known>,
     pub(crate) opening_key: OpeningKey,
 }
 
@@ -35,6 +41,16 @@ impl OpeningKey {
 }
 
 impl Unwrapped {
+    #[inline]
+    pub(crate) fn is_usable(&self, now: Instant) -> bool {
+        now < self.end && self.known.holds(now)
+    }
+
+    /// Tells whether this key may go on while the provider can't be reached.
+    pub(crate) fn is_usable_in_outage(&self, now: Instant) -> bool {
+        now < self.removal && self.known.holds(now)
+    }
+
     #[inline]
     pub(crate) fn is_for(&self, record: &Record<'_>, caller: &Context) -> bool {
         self.identity.wrapped == record.wrapped_key()

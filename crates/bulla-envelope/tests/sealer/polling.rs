@@ -88,3 +88,33 @@ async fn dropping_the_sealer_ends_a_poll_that_hangs() {
     settle().await;
     assert_eq!(provider.calls().in_flight, 0);
 }
+
+#[test]
+fn entries_live_at_most_the_revocation_bound_when_the_runtime_of_the_polls_is_gone() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let provider = FaultyProvider::in_memory();
+    let sealer = sealer(&provider, polled());
+    let first = runtime();
+    let record = first.block_on(async {
+        let record = seal(&sealer, "a").await;
+        assert!(opens(&sealer, &record, "a").await);
+        record
+    });
+    drop(first);
+    provider.set_key_state("key-a", KeyState::Disabled);
+    runtime().block_on(async {
+        tokio::time::advance(seconds(110)).await;
+        assert!(sealer.try_open_cached(&record, &context("a"), BINDING).is_some());
+        assert!(sealer.try_seal_cached(&context("a"), BINDING, b"value").is_some());
+        tokio::time::advance(seconds(11)).await;
+        assert!(sealer.try_open_cached(&record, &context("a"), BINDING).is_none());
+        assert!(sealer.try_seal_cached(&context("a"), BINDING, b"value").is_none());
+        assert!(!opens(&sealer, &record, "a").await);
+    });
+}
