@@ -98,7 +98,7 @@ impl DataDir {
             Ok(text) => Ok(match text.trim() {
                 "production" => State::Made(Mode::Production),
                 "development" => State::Made(Mode::Development),
-                text if is_unfinished(text) => State::Incomplete,
+                text if self.is_unfinished(text) => State::Incomplete,
                 _ => State::Foreign,
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => match fs::read_dir(&self.path) {
@@ -162,10 +162,22 @@ impl DataDir {
                 "make one with bulla init --data-dir {path}, or try bulla serve --dev"
             )),
             State::Incomplete => self.unfinished(),
-            State::Foreign => Explained::new(format!("{path} is not a data directory of bulla"))
-                .hint("name the directory that bulla init made with --data-dir"),
+            State::Foreign => self.foreign("name the directory that bulla init made with --data-dir"),
         };
         Err(refused.into())
+    }
+
+    fn foreign(&self, hint: &str) -> Explained {
+        let (path, mode) = (self.path.display(), self.path.join(MODE_FILE));
+        if mode.exists() {
+            let what = format!(
+                "{} does not say what the directory is: it is damaged, or not bulla's",
+                mode.display()
+            );
+            let mend = "production, where bulla init made the directory, or development, where serve --dev did";
+            return Explained::new(what).hint(format!("write into it what it said: {mend}"));
+        }
+        Explained::new(format!("{path} is not a data directory of bulla, and not empty")).hint(hint)
     }
 
     fn unfinished(&self) -> Explained {
@@ -188,11 +200,7 @@ impl DataDir {
                     .hint("name another directory; what exists is never overwritten")
                     .into());
             }
-            State::Foreign => {
-                return Err(Explained::new(format!("{path} is not empty, and not bulla's"))
-                    .hint("name an empty or a new directory")
-                    .into());
-            }
+            State::Foreign => return Err(self.foreign("name an empty or a new directory").into()),
         }
         DirBuilder::new()
             .recursive(true)
@@ -234,11 +242,23 @@ impl DataDir {
         // Between the look and the lock another process may have finished it: then the file was replaced.
         let mut text = String::new();
         file.read_to_string(&mut text)?;
-        if !is_unfinished(&text) || file.metadata()?.ino() != fs::metadata(&path)?.ino() {
+        if !self.is_unfinished(text.trim()) || file.metadata()?.ino() != fs::metadata(&path)?.ino() {
             return Err(Explained::new(format!("another bulla has made {} meanwhile", self.path.display())).into());
         }
         file.rewind()?;
         Ok((file, existed))
+    }
+
+    /// Whether an `init` began the directory and did not finish, by the text of its mode file.
+    ///
+    /// Empty or cut, the file says so only where nothing lies beside it: `init` writes it whole before anything else. Beside other files
+    /// it was damaged later, and what it said of them is not known.
+    fn is_unfinished(&self, text: &str) -> bool {
+        let alone = || {
+            let others = OWN_FILES.iter().filter(|name| **name != MODE_FILE);
+            others.into_iter().all(|name| !self.path.join(name).exists())
+        };
+        text == INCOMPLETE || (INCOMPLETE.starts_with(text) && alone())
     }
 
     fn remove_own_files(&self, with_mode_file: bool) -> Result<(), anyhow::Error> {
@@ -296,11 +316,6 @@ impl Unfinished {
     pub(crate) fn abandon(self) -> Result<(), anyhow::Error> {
         self.dir.remove_own_files(true)
     }
-}
-
-/// Whether the mode file was not finished: it is empty or cut where its writer was killed or the disk was full.
-fn is_unfinished(text: &str) -> bool {
-    INCOMPLETE.starts_with(text.trim())
 }
 
 fn write_new(path: &Path, content: &[u8]) -> std::io::Result<()> {

@@ -23,10 +23,11 @@ use crate::settings::{Environment, Settings};
 pub(crate) struct Init {
     #[command(flatten)]
     place: Place,
-    /// Root key: local (a new root.key in the data directory), local:///path (new unless it exists) or aws-kms://…
-    #[arg(long, value_name = "URI", default_value = "local")]
-    root: String,
-    /// A second root key, of another kind, that opens the same store when the first is lost
+    /// Root key: local (a new root.key in the data directory), local:///path (new unless it exists) or aws-kms://…; default: the
+    /// setting root.key, else local
+    #[arg(long, value_name = "URI")]
+    root: Option<String>,
+    /// A second root key, of another kind, that opens the same store when the first is lost; default: the setting root.second
     #[arg(long, value_name = "URI")]
     second_root: Option<String>,
     /// Prints recovery shares, of which K out of N bring a lost root key back
@@ -52,17 +53,25 @@ struct Made {
     shares: Vec<Zeroizing<String>>,
     /// Content of the directory's settings file.
     settings: String,
+    /// Neither a second root nor shares open the store.
+    one_root: bool,
 }
+
+/// A root key file in the data directory.
+const LOCAL: &str = "local";
 
 impl Init {
     pub(crate) fn run(self, environment: &Environment) -> CommandResult {
-        let settings = self.place.settings(environment)?;
+        let settings = self.settings(environment)?;
         // Said before anything is made: a wrong URI leaves nothing behind.
-        for uri in self.root_uris() {
+        let first = settings.root.key.as_deref().filter(|root| *root != LOCAL);
+        for uri in first.into_iter().chain(settings.root.second.as_deref()) {
             crate::roots::parse(uri)?;
         }
         let dir = DataDir::new(std::path::absolute(settings.data_dir()?)?);
         let unfinished = dir.begin()?;
+        // Once more: the file that an init before this one left in the directory is gone now, and sets nothing.
+        let settings = self.settings(environment)?;
         let made = process::runtime(Some(1))?.block_on(self.make(&unfinished, &settings));
         let printed = made.and_then(|made| self.print(unfinished.dir(), &made).map(|()| made));
         match printed {
@@ -77,16 +86,18 @@ impl Init {
         }
     }
 
-    fn root_uris(&self) -> impl Iterator<Item = &str> {
-        let first = Some(self.root.as_str()).filter(|root| *root != "local");
-        first.into_iter().chain(self.second_root.as_deref())
+    fn settings(&self, environment: &Environment) -> Result<Settings, anyhow::Error> {
+        let mut flags = self.place.flags()?;
+        flags.set("root.key", self.root.clone());
+        flags.set("root.second", self.second_root.clone());
+        Settings::load(environment, self.place.config.as_deref(), &flags)
     }
 
     async fn make(&self, unfinished: &Unfinished, settings: &Settings) -> Result<Made, anyhow::Error> {
         let random = system_random();
         let mut file = toml::Table::new();
-        let mut roots = vec![self.first_root(unfinished.dir(), &mut file).await?];
-        if let Some(uri) = &self.second_root {
+        let mut roots = vec![first_root(unfinished.dir(), settings, &mut file).await?];
+        if let Some(uri) = &settings.root.second {
             new_root_key_file(uri)?;
             roots.push(connect(uri, &random).await?.into());
             file.insert("second".into(), uri.as_str().into());
@@ -105,6 +116,7 @@ impl Init {
                 key,
             });
         }
+        let one_root = roots.len() == 1;
         let site = Site {
             dir: Some(unfinished.dir().clone()),
             mode: Mode::Production,
@@ -123,20 +135,8 @@ impl Init {
             service: service.map_err(explain_open)?,
             shares,
             settings: settings_file(file, settings)?,
+            one_root,
         })
-    }
-
-    async fn first_root(&self, dir: &DataDir, file: &mut toml::Table) -> Result<Root, anyhow::Error> {
-        let uri = if self.root == "local" {
-            local_uri(&dir.root_key())?
-        } else {
-            self.root.clone()
-        };
-        new_root_key_file(&uri)?;
-        if self.root != "local" {
-            file.insert("key".into(), uri.as_str().into());
-        }
-        Ok(connect(&uri, &system_random()).await?.into())
     }
 
     fn print(&self, dir: &DataDir, made: &Made) -> Result<(), anyhow::Error> {
@@ -173,13 +173,25 @@ impl Init {
                 "the recovery shares are shown this once: give them to {} people; any {} of them bring the root key back",
                 split.total, split.threshold
             ));
-        } else if self.second_root.is_none() {
+        } else if made.one_root {
             output::say(
                 "there is no second root and there are no recovery shares: who loses the root key loses everything",
             );
         }
         Ok(())
     }
+}
+
+async fn first_root(dir: &DataDir, settings: &Settings, file: &mut toml::Table) -> Result<Root, anyhow::Error> {
+    let uri = match settings.root.key.as_deref() {
+        None | Some(LOCAL) => local_uri(&dir.root_key())?,
+        Some(uri) => {
+            file.insert("key".into(), uri.into());
+            uri.to_owned()
+        }
+    };
+    new_root_key_file(&uri)?;
+    Ok(connect(&uri, &system_random()).await?.into())
 }
 
 /// Makes the root key file that a URI names, unless it exists or is none.

@@ -22,7 +22,7 @@ use crate::settings::{Environment, LogFormat, ServerSettings, Settings};
 /// Runs the service until SIGTERM or SIGINT; SIGHUP reads the certificate again.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// A throw-away service that takes everybody for the administrator; with --data-dir it is kept
+    /// A throw-away service that takes everybody for the administrator; where a data directory is named, it is kept
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -52,9 +52,8 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, environment: &Environment) -> CommandResult {
-        let throw_away = (self.dev && self.place.data_dir.is_none())
-            .then(dev::throw_away_dir)
-            .transpose()?;
+        let named = Settings::name_a_data_dir(environment, self.place.config.as_deref(), &self.place.flags()?)?;
+        let throw_away = (self.dev && !named).then(dev::throw_away_dir).transpose()?;
         let mut settings = self.settings(environment, throw_away.as_ref().map(tempfile::TempDir::path))?;
         if let Some(path) = settings.store.data_dir.take() {
             settings.store.data_dir = Some(std::path::absolute(path)?);

@@ -148,15 +148,7 @@ impl Settings {
         config: Option<&Path>,
         flags: &Flags,
     ) -> Result<Settings, anyhow::Error> {
-        let mut upper = Table::new();
-        if let Some(path) = config {
-            merge(&mut upper, read_file(path)?);
-        }
-        merge(&mut upper, variables(environment)?);
-        for (key, value) in &flags.0 {
-            insert(&mut upper, key, value.clone());
-        }
-        let placed = Settings::deserialize(upper.clone()).map_err(|error| Explained::misuse(first_line(&error)))?;
+        let (upper, placed) = upper_layers(environment, config, flags)?;
         let own = placed.store.data_dir.or_else(|| environment.default_data_dir());
         let mut all = Table::new();
         if let Some(dir) = &own {
@@ -170,6 +162,19 @@ impl Settings {
         let mut settings = Settings::deserialize(all).map_err(|error| Explained::misuse(first_line(&error)))?;
         settings.store.data_dir = own;
         Ok(settings)
+    }
+
+    /// Tells whether a data directory is named, by a flag, a variable or the file `config`, and not taken by default.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn name_a_data_dir(
+        environment: &Environment,
+        config: Option<&Path>,
+        flags: &Flags,
+    ) -> Result<bool, anyhow::Error> {
+        let (_, placed) = upper_layers(environment, config, flags)?;
+        Ok(placed.store.data_dir.is_some())
     }
 
     /// Where the server listens unless told otherwise.
@@ -209,6 +214,24 @@ impl Settings {
             })
             .collect()
     }
+}
+
+/// The layers over the data directory's own file, as they are and as read.
+fn upper_layers(
+    environment: &Environment,
+    config: Option<&Path>,
+    flags: &Flags,
+) -> Result<(Table, Settings), anyhow::Error> {
+    let mut upper = Table::new();
+    if let Some(path) = config {
+        merge(&mut upper, read_file(path)?);
+    }
+    merge(&mut upper, variables(environment)?);
+    for (key, value) in &flags.0 {
+        insert(&mut upper, key, value.clone());
+    }
+    let read = Settings::deserialize(upper.clone()).map_err(|error| Explained::misuse(first_line(&error)))?;
+    Ok((upper, read))
 }
 
 /// Variables of the form `BULLA_<SECTION>__<NAME>` that set nothing: a mistyped setting must not be ignored.

@@ -2,8 +2,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use bulla_testkit::BullaProcess;
+use bulla_testkit::{BullaCommand, BullaProcess};
 use serde_json::Value;
 
 use crate::harness::{BULLA, Credentials, init, on, open, seal};
@@ -137,4 +138,99 @@ fn credentials_that_can_not_be_printed_leave_no_directory_that_opens() {
     assert_eq!(full.status.code(), Some(1));
     assert!(!data.join("root.key").exists() && !data.join("bulla.db").exists());
     init(&data, &[]);
+}
+
+#[test]
+fn init_makes_its_roots_where_variables_and_files_say() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (root, second) = (dir.path().join("r.key"), dir.path().join("s.key"));
+    let uri = |path: &Path| format!("local://{}", path.display());
+    let by_variable = dir.path().join("by-variable");
+    let made = BullaCommand::new(BULLA)
+        .args(["init", "--data-dir"])
+        .arg(&by_variable)
+        .env("BULLA_ROOT__KEY", uri(&root))
+        .env("BULLA_ROOT__SECOND", uri(&second))
+        .run()
+        .expect("bulla runs");
+    assert!(made.succeeded(), "{made:?}");
+    assert!(!made.stderr.contains("there is no second root"), "{made:?}");
+    assert!(root.exists() && second.exists() && !by_variable.join("root.key").exists());
+    BullaProcess::production(BULLA, &by_variable).expect("it starts without the variables, too");
+
+    let (by_file, config) = (dir.path().join("by-file"), dir.path().join("x.toml"));
+    let other = dir.path().join("other.key");
+    fs::write(&config, format!("[root]\nkey = '{}'\n", uri(&other))).expect("written");
+    let config = config.to_str().expect("UTF-8");
+    init(&by_file, &["--config", config]);
+    assert!(other.exists() && !by_file.join("root.key").exists());
+    let by_flag = dir.path().join("by-flag");
+    init(&by_flag, &["--config", config, "--root", "local"]);
+    assert!(by_flag.join("root.key").exists(), "a flag beats a file");
+    BullaProcess::production(BULLA, &by_flag).expect("it starts");
+}
+
+#[test]
+fn the_settings_that_a_killed_init_left_behind_set_nothing_for_the_next() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    fs::create_dir(&data).expect("made");
+    fs::set_permissions(&data, Permissions::from_mode(0o700)).expect("set");
+    fs::write(data.join("mode"), "incomplete").expect("written");
+    let left = format!("[root]\nkey = 'local://{}/left.key'\n", dir.path().display());
+    fs::write(data.join("bulla.toml"), left).expect("written");
+    init(&data, &[]);
+    assert!(data.join("root.key").exists() && !dir.path().join("left.key").exists());
+}
+
+#[test]
+fn a_made_directory_whose_mode_was_damaged_is_refused_and_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for damage in ["", "in", "produ", "\n"] {
+        let data = dir.path().join(format!("data-{}", damage.trim()));
+        let _ = fs::remove_dir_all(&data);
+        init(&data, &[]);
+        let key = fs::read(data.join("root.key")).expect("a root key");
+        fs::write(data.join("mode"), damage).expect("damaged");
+        let refused = on(&data, &["init"]);
+        assert_eq!(refused.code, Some(1), "{damage:?}: {refused:?}");
+        assert!(
+            refused.stderr.contains("does not say what the directory is"),
+            "{refused:?}"
+        );
+        assert_eq!(fs::read(data.join("root.key")).expect("kept"), key);
+        assert!(data.join("bulla.db").exists());
+        fs::write(data.join("mode"), "production").expect("mended, as the hint says");
+        BullaProcess::production(BULLA, &data).expect("it starts");
+    }
+}
+
+#[test]
+fn serve_dev_keeps_a_directory_that_is_named_by_a_variable_or_a_file() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = dir.path().join("x.toml");
+    fs::write(
+        &config,
+        format!("[store]\ndata_dir = '{}/by-file'\n", dir.path().display()),
+    )
+    .expect("written");
+    let by_variable = BullaProcess::dev_command(BULLA).env("BULLA_STORE__DATA_DIR", dir.path().join("by-variable"));
+    let by_short_name = BullaProcess::dev_command(BULLA).env("BULLA_DATA_DIR", dir.path().join("by-short-name"));
+    let by_file = BullaProcess::dev_command(BULLA).arg("--config").arg(&config);
+    for (command, name) in [
+        (by_variable, "by-variable"),
+        (by_short_name, "by-short-name"),
+        (by_file, "by-file"),
+    ] {
+        let server = BullaProcess::start(&command).expect("it starts");
+        let anybody = Credentials {
+            access_key_id: "any".into(),
+            secret_access_key: "thing".into(),
+        };
+        let sealed = seal(&server, &anybody, "hello");
+        server.stop().expect("it stops");
+        assert!(dir.path().join(name).join("bulla.db").exists(), "{name}");
+        let server = BullaProcess::start(&command).expect("it starts again");
+        assert_eq!(open(&server, &anybody, &sealed).stdout, b"hello", "{name}");
+    }
 }
