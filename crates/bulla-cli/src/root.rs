@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use bulla_kms_local::RootKeyFile;
 use bulla_service::{Root as RootKey, Service};
 use clap::{Args, Subcommand};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::failure::{CommandResult, Explained, Outcome};
@@ -28,10 +30,7 @@ pub(crate) enum Root {
 pub(crate) struct Recover {
     #[command(flatten)]
     place: Place,
-    /// A recovery share; give as many as are needed
-    #[arg(long, value_name = "SHARE", conflicts_with = "second_root")]
-    share: Vec<String>,
-    /// A file with recovery shares, one a line; - is stdin
+    /// A file with recovery shares, one a line; may be given several times; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "second_root")]
     share_file: Vec<PathBuf>,
     /// URI of the second root; default: the one that init was given
@@ -58,11 +57,7 @@ impl Recover {
                 .hint("make a key there, set BULLA_ROOT__KEY=local:///path/to/root.key instead, or restore the key in AWS")
                 .into());
         };
-        // A recovery that was killed between its last two steps left its key beside the place it was for.
-        let new = lost.with_extension("key.recovered");
-        if new.exists() && self.opens(&site, settings, &new).await {
-            return put_in_place(&new, &lost);
-        }
+        // Before anything else: a file that is there is no lost one, and nothing is put in its place.
         if lost.exists() {
             if self.opens(&site, settings, &lost).await {
                 return Err(Explained::new("nothing is lost: the root key opens the store").into());
@@ -72,6 +67,11 @@ impl Recover {
                     .hint("move it away first: it may be another store's root key")
                     .into(),
             );
+        }
+        // A recovery that was killed between its last two steps left its key beside the place it was for.
+        let new = beside(&lost);
+        if new.exists() && self.opens(&site, settings, &new).await {
+            return put_in_place(&new, &lost);
         }
         let surviving = self.surviving_root(settings).await?;
         let service = self.service(&site, settings, surviving.clone()).await?;
@@ -171,9 +171,6 @@ impl Recover {
 
     fn shares(&self) -> Result<Vec<Share>, anyhow::Error> {
         let mut shares = Vec::new();
-        for text in &self.share {
-            shares.push(text.parse()?);
-        }
         for path in &self.share_file {
             let mut text = Zeroizing::new(String::new());
             if path == Path::new("-") {
@@ -194,9 +191,21 @@ impl Recover {
     }
 }
 
-/// The last step: a rename, which a crash does or does not do.
+/// Where the new key of a lost file is made: its whole name with a suffix, so that no two files share the place.
+fn beside(lost: &Path) -> PathBuf {
+    let mut name = lost.as_os_str().to_owned();
+    name.push(".recovered");
+    PathBuf::from(name)
+}
+
+/// The last step: a rename, which a crash does or does not do, and which replaces nothing.
 fn put_in_place(new: &Path, lost: &Path) -> Result<(), anyhow::Error> {
-    fs::rename(new, lost).with_context(|| format!("renaming {} to {}", new.display(), lost.display()))?;
+    match renameat_with(CWD, new, CWD, lost, RenameFlags::NOREPLACE) {
+        // A file system that can't refuse to replace; that nothing is there was seen a moment ago.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(new, lost),
+        renamed => renamed.map_err(std::io::Error::from),
+    }
+    .with_context(|| format!("renaming {} to {}", new.display(), lost.display()))?;
     let parent = lost.parent().unwrap_or(Path::new("/"));
     fs::File::open(parent)
         .and_then(|dir| dir.sync_all())

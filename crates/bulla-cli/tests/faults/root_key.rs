@@ -75,6 +75,11 @@ fn a_lost_root_is_recovered_by_the_second_root_and_the_shares_go_on_working() {
         secret_access_key: text("SecretAccessKey"),
     };
     let share = |at: usize| printed["RecoveryShares"][at].as_str().expect("a share");
+    let shares = |one: usize, other: usize| {
+        let path = dir.path().join(format!("shares-{one}-{other}"));
+        fs::write(&path, format!("{}\n{}\n", share(one), share(other))).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
     let mut client = Client::new(&credentials);
     let server = BullaProcess::production(BULLA, &data).expect("it starts");
     let key = client.new_key(&server);
@@ -83,9 +88,9 @@ fn a_lost_root_is_recovered_by_the_second_root_and_the_shares_go_on_working() {
     let lost = dir.path().join("lost.key");
     let recoveries: [&[&str]; 4] = [
         &["root", "recover"],
-        &["root", "recover", "--share", share(0), "--share", share(2)],
+        &["root", "recover", "--share-file", &shares(0, 2)],
         &["root", "recover"],
-        &["root", "recover", "--share", share(2), "--share", share(1)],
+        &["root", "recover", "--share-file", &shares(2, 1)],
     ];
     for recover in recoveries {
         fs::rename(data.join("root.key"), &lost).expect("lost");

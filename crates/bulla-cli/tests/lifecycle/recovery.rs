@@ -1,11 +1,22 @@
 //! The root key is lost.
 
 use std::fs;
+use std::path::Path;
 
-use bulla_testkit::BullaProcess;
+use bulla_testkit::{BullaCommand, BullaProcess, Finished};
 use serde_json::Value;
 
 use crate::harness::{BULLA, init, on, open, seal};
+
+/// Gives shares on stdin.
+fn recover(data: &Path, shares: &[&str]) -> Finished {
+    BullaCommand::new(BULLA)
+        .args(["root", "recover", "--share-file", "-", "--data-dir"])
+        .arg(data)
+        .stdin(shares.join("\n"))
+        .run()
+        .expect("bulla runs")
+}
 
 #[test]
 fn a_lost_root_key_is_recovered_from_any_two_of_three_shares() {
@@ -27,7 +38,7 @@ fn a_lost_root_key_is_recovered_from_any_two_of_three_shares() {
     assert!(refused.logs.contains("bulla root recover"), "{}", refused.logs);
     assert!(!data.join("root.key").exists(), "no key is made in place of a lost one");
 
-    let one = on(&data, &["root", "recover", "--share", shares[0]]);
+    let one = recover(&data, &[shares[0]]);
     assert_eq!(one.code, Some(1), "{one:?}");
     assert!(
         one.stderr.contains("1 different shares were given, 2 are needed"),
@@ -53,9 +64,9 @@ fn a_lost_root_key_is_recovered_from_any_two_of_three_shares() {
 
     // The shares still work: they were wrapped anew, too.
     fs::remove_file(data.join("root.key")).expect("lost again");
-    let again = on(&data, &["root", "recover", "--share", shares[1], "--share", shares[0]]);
+    let again = recover(&data, &[shares[1], shares[0]]);
     assert!(again.succeeded(), "{again:?}");
-    let needless = on(&data, &["root", "recover", "--share", shares[1], "--share", shares[0]]);
+    let needless = recover(&data, &[shares[1], shares[0]]);
     assert!(needless.stderr.contains("nothing is lost"), "{needless:?}");
 }
 
@@ -102,9 +113,47 @@ fn another_stores_root_key_is_refused_and_never_overwritten() {
     );
     let shares = printed["RecoveryShares"].as_array().expect("shares");
     let share = |at: usize| shares[at].as_str().expect("a text");
-    let recovered = on(&ours, &["root", "recover", "--share", share(0), "--share", share(1)]);
+    let recovered = recover(&ours, &[share(0), share(1)]);
     assert_eq!(recovered.code, Some(1), "{recovered:?}");
     assert!(recovered.stderr.contains("move it away"), "{recovered:?}");
     let kept = fs::read(ours.join("root.key")).expect("there");
     assert_eq!(kept, fs::read(others.join("root.key")).expect("there"));
+}
+
+#[test]
+fn a_recovery_that_was_killed_never_puts_its_key_over_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (ours, others) = (dir.path().join("ours"), dir.path().join("others"));
+    init(&ours, &[]);
+    init(&others, &[]);
+    fs::rename(ours.join("root.key"), ours.join("root.key.recovered")).expect("renamed");
+    fs::copy(others.join("root.key"), ours.join("root.key")).expect("copied");
+    let refused = on(&ours, &["root", "recover"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("move it away"), "{refused:?}");
+    let kept = fs::read(ours.join("root.key")).expect("there");
+    assert_eq!(kept, fs::read(others.join("root.key")).expect("there"));
+}
+
+#[test]
+fn two_root_keys_that_differ_in_their_extension_are_recovered_beside_each_other() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (a, b) = (dir.path().join("data-a"), dir.path().join("data-b"));
+    let root = |name: &str| format!("local://{}/{name}", dir.path().display());
+    let (_, printed) = init(&a, &["--root", &root("root.a"), "--recovery-shares", "2/2"]);
+    init(&b, &["--root", &root("root.b")]);
+    // As if the recovery of b had been killed before its last step.
+    fs::rename(dir.path().join("root.b"), dir.path().join("root.b.recovered")).expect("renamed");
+    fs::remove_file(dir.path().join("root.a")).expect("lost");
+    let shares: Vec<&str> = printed["RecoveryShares"]
+        .as_array()
+        .expect("shares")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert!(recover(&a, &shares).succeeded());
+    assert!(on(&b, &["root", "recover"]).succeeded(), "b's key is still there");
+    for data in [a, b] {
+        BullaProcess::production(BULLA, &data).expect("it starts");
+    }
 }
