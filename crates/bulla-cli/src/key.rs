@@ -100,13 +100,13 @@ pub(crate) struct Named {
 impl Key {
     pub(crate) fn run(self, environment: &Environment) -> CommandResult {
         let common = self.common();
-        if common.provider == Provider::Local {
-            return self.run_locally().map(|()| Outcome::Done);
-        }
         let mut flags = Flags::default();
         flags.set("client.endpoint", common.endpoint.clone());
         flags.set("client.region", common.region.clone());
         let settings = Settings::load(environment, None, &flags)?;
+        if common.provider == Provider::Local {
+            return self.run_locally().map(|()| Outcome::Done);
+        }
         process::runtime(Some(1))?.block_on(async {
             let service = service::Service::new(common, &settings).await?;
             self.carry_out(&service).await.map(|()| Outcome::Done)

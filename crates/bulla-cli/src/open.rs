@@ -5,7 +5,7 @@ use clap::Args;
 use crate::failure::{CommandResult, Explained, Outcome};
 use crate::process;
 use crate::sealing::Sealing;
-use crate::settings::Environment;
+use crate::settings::{Environment, Flags, Settings};
 
 /// Opens a sealed value in any of its forms.
 #[derive(Debug, Args)]
@@ -18,10 +18,11 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    pub(crate) fn run(self, _: &Environment) -> CommandResult {
+    pub(crate) fn run(self, environment: &Environment) -> CommandResult {
+        let settings = Settings::load(environment, None, &Flags::default())?;
         let context = self.sealing.context()?;
         process::runtime(Some(1))?.block_on(async {
-            let sealer = self.sealing.sealer(&self.accept).await?;
+            let sealer = self.sealing.sealer(&settings, &self.accept).await?;
             // Text and JSON are longer than the record by a third, JSON by its names besides.
             let input = self.sealing.read(MAX_RECORD_BYTES / 2 * 3)?;
             let record = unwrap_form(&input)?;

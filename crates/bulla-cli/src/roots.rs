@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use bulla_crypto::{Context, Random};
 use bulla_kms::{KeyProvider, KeyUri, KeyUsage};
-use bulla_kms_aws::{AwsConfig, AwsProvider};
+use bulla_kms_aws::{AwsConfig, AwsProvider, AwsRegion};
 use bulla_kms_local::{KeyFileKind, LocalConfig, LocalError, LocalErrorKind, LocalProvider};
 use bulla_service::Root;
 
@@ -60,13 +60,14 @@ pub(crate) fn parse(uri: &str) -> Result<Kind, anyhow::Error> {
     }
 }
 
-/// Builds the provider of a key; a remote one is not asked anything yet.
+/// Builds the provider of a key; a remote one is not asked anything yet. `region` is where an alias or a bare id is looked up.
 ///
 /// # Errors
 /// It can't be built.
 pub(crate) async fn open(
     uri: &str,
     endpoint: Option<&str>,
+    region: Option<&str>,
     random: &Arc<dyn Random>,
 ) -> Result<NamedKey, anyhow::Error> {
     match parse(uri)? {
@@ -78,7 +79,7 @@ pub(crate) async fn open(
             })
         }
         Kind::Aws(name) => Ok(NamedKey {
-            provider: Arc::new(aws(endpoint).await?),
+            provider: Arc::new(aws(endpoint, region).await?),
             name,
         }),
     }
@@ -91,6 +92,7 @@ pub(crate) async fn open(
 pub(crate) async fn open_signing(
     uri: &str,
     endpoint: Option<&str>,
+    region: Option<&str>,
     random: &Arc<dyn Random>,
 ) -> Result<NamedKey, anyhow::Error> {
     match parse(uri)? {
@@ -99,7 +101,7 @@ pub(crate) async fn open_signing(
             name: path.to_string_lossy().into_owned(),
         }),
         Kind::Aws(name) => Ok(NamedKey {
-            provider: Arc::new(aws(endpoint).await?),
+            provider: Arc::new(aws(endpoint, region).await?),
             name,
         }),
     }
@@ -164,9 +166,9 @@ pub(crate) async fn check_wraps(key: &NamedKey, uri: &str) -> Result<(), anyhow:
 /// It can't be built, or the key can't be used; the error says who has to mend what.
 pub(crate) async fn connect(uri: &str, random: &Arc<dyn Random>) -> Result<NamedKey, anyhow::Error> {
     let Kind::Aws(name) = parse(uri)? else {
-        return open(uri, None, random).await;
+        return open(uri, None, None, random).await;
     };
-    let provider = aws(None).await?;
+    let provider = aws(None, None).await?;
     provider.probe(&name, &Context::empty()).await.map_err(|error| {
         let hint = error.problem.hint();
         anyhow::Error::new(error).context(Explained::new(format!("the key {uri} can't be used")).hint(hint))
@@ -177,9 +179,14 @@ pub(crate) async fn connect(uri: &str, random: &Arc<dyn Random>) -> Result<Named
     })
 }
 
-async fn aws(endpoint: Option<&str>) -> Result<AwsProvider, anyhow::Error> {
+async fn aws(endpoint: Option<&str>, region: Option<&str>) -> Result<AwsProvider, anyhow::Error> {
+    let region = region
+        .map(|name| AwsRegion::parse(name).map_err(|error| Explained::misuse(format!("client.region: {error}"))))
+        .transpose()?;
     let config = AwsConfig {
         endpoint_url: endpoint.map(str::to_owned),
+        // None is the AWS chain's own.
+        regions: region.into_iter().collect(),
         ..AwsConfig::default()
     };
     AwsProvider::connect(&config).await.context("setting up AWS KMS")

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use crate::failure::{CommandResult, Explained, Outcome};
 use crate::process;
 use crate::sealing::Sealing;
-use crate::settings::Environment;
+use crate::settings::{Environment, Flags, Settings};
 
 /// Seals a value from stdin or a file, at most 64 MiB with what the record adds.
 #[derive(Debug, Args)]
@@ -29,10 +29,11 @@ enum RecordFormat {
 }
 
 impl Seal {
-    pub(crate) fn run(self, _: &Environment) -> CommandResult {
+    pub(crate) fn run(self, environment: &Environment) -> CommandResult {
+        let settings = Settings::load(environment, None, &Flags::default())?;
         let context = self.sealing.context()?;
         process::runtime(Some(1))?.block_on(async {
-            let sealer = self.sealing.sealer(&[]).await?;
+            let sealer = self.sealing.sealer(&settings, &[]).await?;
             let plaintext = self.sealing.read(MAX_RECORD_BYTES)?;
             let sealed = sealer
                 .seal(&context, self.sealing.binding(), &plaintext)

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Explained;
 use crate::node::system_random;
+use crate::settings::Settings;
 use crate::{roots, streams};
 
 /// Under which key, bound to what, from where and where to.
@@ -35,8 +36,8 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
-    /// Builds the Sealer; `accept` are further keys whose records it opens.
-    pub(crate) async fn sealer(&self, accept: &[String]) -> Result<Sealer, anyhow::Error> {
+    /// Builds the Sealer, in the settings' region; `accept` are further keys whose records it opens.
+    pub(crate) async fn sealer(&self, settings: &Settings, accept: &[String]) -> Result<Sealer, anyhow::Error> {
         let mut ring = KeyRing::same_account();
         for pattern in accept {
             let pattern =
@@ -44,7 +45,13 @@ impl Sealing {
             ring = ring.accept(pattern);
         }
         let random = system_random();
-        let key = roots::open(&self.key, self.endpoint.as_deref(), &random).await?;
+        let key = roots::open(
+            &self.key,
+            self.endpoint.as_deref(),
+            settings.client.region.as_deref(),
+            &random,
+        )
+        .await?;
         roots::check_wraps(&key, &self.key).await?;
         // One value and the process ends; what the key service does is in its own log.
         let builder = Sealer::builder(key.provider, key.name, AccessRecord::Unrecorded, random);

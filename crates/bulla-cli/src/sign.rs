@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::failure::{CommandResult, Outcome};
 use crate::node::system_random;
-use crate::settings::Environment;
+use crate::settings::{Environment, Flags, Settings};
 use crate::signature::{self, MAX_MESSAGE_BYTES, SignatureFormat};
 use crate::{process, roots, streams};
 
@@ -34,9 +34,11 @@ pub(crate) struct Sign {
 }
 
 impl Sign {
-    pub(crate) fn run(self, _: &Environment) -> CommandResult {
+    pub(crate) fn run(self, environment: &Environment) -> CommandResult {
+        let settings = Settings::load(environment, None, &Flags::default())?;
+        let region = settings.client.region.as_deref();
         process::runtime(Some(1))?.block_on(async {
-            let key = roots::open_signing(&self.key, self.endpoint.as_deref(), &system_random()).await?;
+            let key = roots::open_signing(&self.key, self.endpoint.as_deref(), region, &system_random()).await?;
             let message = streams::read(self.input.as_deref(), MAX_MESSAGE_BYTES, "the most that is signed")?;
             let signer = Signer::new(key.provider, SignerSettings::default());
             let signed = signer.sign(&key.name, self.algorithm, &message).await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::failure::{CommandResult, Explained, Outcome};
 use crate::node::system_random;
 use crate::output::{self, Format};
-use crate::settings::Environment;
+use crate::settings::{Environment, Flags, Settings};
 use crate::signature::{self, MAX_MESSAGE_BYTES};
 use crate::{process, roots, streams};
 
@@ -38,9 +38,11 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) fn run(self, _: &Environment) -> CommandResult {
+    pub(crate) fn run(self, environment: &Environment) -> CommandResult {
+        let settings = Settings::load(environment, None, &Flags::default())?;
+        let region = settings.client.region.as_deref();
         process::runtime(Some(1))?.block_on(async {
-            let key = roots::open_signing(&self.key, self.endpoint.as_deref(), &system_random()).await?;
+            let key = roots::open_signing(&self.key, self.endpoint.as_deref(), region, &system_random()).await?;
             let read = streams::read(Some(&self.signature), signature::MAX_FILE_BYTES, "and no signature is")?;
             let read = signature::read(&read)?;
             if let (Some(asked), Some(said)) = (self.algorithm, read.algorithm)

@@ -105,6 +105,10 @@ fn misuse_is_exit_code_2_and_says_what_is_wrong() {
             "seal-with-a-reserved-context",
             &["seal", "--key", "local:///x", "--context", "bulla:purpose=x"],
         ),
+        (
+            "root-recover-with-a-share-as-an-argument",
+            &["root", "recover", "--share", "recovery:x"],
+        ),
         ("sign-without-a-key", &["sign"]),
         (
             "sign-with-an-unknown-algorithm",
@@ -236,6 +240,32 @@ fn a_mistyped_setting_stops_every_command_and_its_value_is_not_shown() {
         by_file.stderr.contains("lissten") && !by_file.stderr.contains("s3cret"),
         "{by_file:?}"
     );
+    for command in [
+        "init --data-dir /nonexistent",
+        "serve --dev",
+        "key list",
+        "key create --provider local --spec ECC_NIST_P256 --file /nonexistent/x",
+        "principal list",
+        "seal --key local:///x",
+        "open --key local:///x",
+        "sign --key local:///x",
+        "verify --key local:///x --signature /x",
+        "audit tail",
+        "audit verify",
+        "root recover",
+    ] {
+        let finished = BullaCommand::new(BULLA)
+            .args(command.split_whitespace())
+            .env("BULLA_CLIENT__REGIN", "s3cret")
+            .env("HOME", "/x");
+        let finished = finished.run().expect("bulla runs");
+        assert_eq!(finished.code, Some(2), "{command}: {finished:?}");
+        assert!(
+            finished.stderr.contains("BULLA_CLIENT__REGIN is no setting of bulla")
+                && !finished.stderr.contains("s3cret"),
+            "{command}: {finished:?}"
+        );
+    }
     let by_variable = BullaCommand::new(BULLA)
         .args(["doctor"])
         .env("BULLA_SERVER__LISSTEN", "s3cret")
