@@ -19,7 +19,7 @@ use crate::node::{Site, system_random};
 use crate::output::{self, Format};
 use crate::place::Place;
 use crate::process;
-use crate::roots::{connect, root_uri};
+use crate::roots::{self, connect, root_uri};
 use crate::settings::{Environment, Settings};
 use finding::{Finding, Kind, Severity};
 
@@ -97,6 +97,7 @@ impl Doctor {
                 return;
             }
         };
+        root_beside_database(&uri, settings, &site, found);
         let root: Root = match connect(&uri, &system_random()).await {
             Ok(key) => key.into(),
             Err(error) => {
@@ -310,6 +311,36 @@ async fn roots_of_the_store(store: &dyn Store, found: &mut Vec<Finding>) {
             Kind::SecondRootBeside,
             "all root keys of this store are files: one disk may hold them all",
             "keep them in different places",
+        ));
+    }
+}
+
+/// Whether the root key is a file beside the database's: then who has a copy of that directory has everything.
+fn root_beside_database(uri: &str, settings: &Settings, site: &Site, found: &mut Vec<Finding>) {
+    let Ok(roots::Kind::Local(root)) = roots::parse(uri) else {
+        return;
+    };
+    let url = settings.store.database.as_deref();
+    let database = match url {
+        None => site.dir.as_ref().map(DataDir::database),
+        Some(url) => url
+            .strip_prefix("sqlite:")
+            .map(|path| PathBuf::from(path.trim_start_matches("//"))),
+    };
+    let folder = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
+    let both = root.exists() && database.as_deref().is_some_and(Path::exists);
+    let Some(database) = database.as_deref().and_then(folder) else {
+        return;
+    };
+    let inside = |root: PathBuf| root.starts_with(&database);
+    if both && site.mode == Mode::Production && folder(&root).is_some_and(inside) {
+        found.push(Finding::new(
+            Kind::RootBesideDatabase,
+            format!(
+                "the root key {} lies beside the database: who has a copy or an image of that directory has everything in it",
+                root.display()
+            ),
+            "keep the root key on another disk or in a KMS, and name it with BULLA_ROOT__KEY; leave it out of the database's backups",
         ));
     }
 }

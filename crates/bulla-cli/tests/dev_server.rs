@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulla_testkit::BullaProcess;
 use serde_json::{Value, json};
@@ -35,20 +35,35 @@ fn kms(server: &BullaProcess, operation: &str, input: &Value) -> (u16, Value) {
     http(server, "POST", "/", &headers, &input.to_string())
 }
 
+/// Processor time that a process has had so far, over all of its threads.
+fn processor_time(id: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    let ticks = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().expect("a count"));
+    // Linux counts them in hundredths of a second for programs, on each architecture.
+    Duration::from_millis(10 * ticks.sum::<u64>())
+}
+
 #[test]
-fn a_dev_server_is_ready_in_well_under_a_second() {
+fn a_dev_server_is_ready_for_well_under_a_second_of_work() {
     let started = |_| {
-        let began = Instant::now();
         let server = BullaProcess::dev(BULLA).expect("a dev server starts");
         let (status, _) = http(&server, "GET", "/readyz", "", "");
-        let took = began.elapsed();
         assert_eq!(status, 200);
+        let took = processor_time(server.id());
         server.stop().expect("it stops by itself");
         took
     };
-    // The best of five, in a build without optimisation: what else the machine does is not the server's.
-    let best = (0..5).map(started).min().expect("five");
-    assert!(best < Duration::from_millis(800), "{best:?}");
+    // Work, and not the time on the wall: what else the machine does is not the server's. In a build without optimisation.
+    let least = (0..5).map(started).min().expect("five");
+    assert!(
+        least > Duration::ZERO && least < Duration::from_millis(800),
+        "{least:?}"
+    );
 }
 
 #[test]

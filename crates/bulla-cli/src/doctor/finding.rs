@@ -72,6 +72,8 @@ findings! {
     NoSecondRoot = "no-second-root" Warning,
     /// Both roots are files on one machine.
     SecondRootBeside = "second-root-beside" Warning,
+    /// One disk image has both.
+    RootBesideDatabase = "root-beside-database" Warning,
     /// Not reached.
     DatabaseUnreachable = "database-unreachable" Error,
     /// Loses commits.

@@ -1,7 +1,9 @@
 //! A server and who uses it.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use bulla_testkit::{BullaCommand, BullaProcess, Finished};
 use serde_json::Value;
@@ -141,7 +143,10 @@ fn doctor_names_what_is_wrong_with_its_anchor() {
     let finished = on(&data, &doctor);
     assert_eq!(
         (ids(&finished), finished.code),
-        (vec!["no-second-root".to_owned()], Some(0))
+        (
+            vec!["no-second-root".to_owned(), "root-beside-database".to_owned()],
+            Some(0)
+        )
     );
     let legacy = BullaCommand::new(BULLA)
         .args(doctor)
@@ -150,16 +155,129 @@ fn doctor_names_what_is_wrong_with_its_anchor() {
         .env("KMS_KEY_ALIAS", "alias/x");
     assert_eq!(
         ids(&legacy.run().expect("bulla runs")),
-        ["legacy-variable", "no-second-root"]
+        ["legacy-variable", "no-second-root", "root-beside-database"]
     );
     fs::rename(data.join("root.key"), dir.path().join("kept")).expect("moved");
     assert_eq!(ids(&on(&data, &doctor)), ["root-key-missing", "no-second-root"]);
     fs::copy(dir.path().join("kept"), data.join("root.key")).expect("copied");
     fs::set_permissions(data.join("root.key"), Permissions::from_mode(0o644)).expect("set");
-    assert_eq!(ids(&on(&data, &doctor)), ["root-key-unusable", "no-second-root"]);
+    assert_eq!(
+        ids(&on(&data, &doctor)),
+        ["root-key-unusable", "no-second-root", "root-beside-database"]
+    );
     fs::remove_file(data.join("root.key")).expect("removed");
     fs::remove_file(data.join("bulla.db")).expect("removed");
     fs::copy(dir.path().join("kept"), data.join("root.key")).expect("copied");
     assert_eq!(ids(&on(&data, &doctor)), ["database-unreachable"]);
     assert!(!data.join("bulla.db").exists(), "doctor changes nothing");
+}
+
+#[test]
+fn doctor_says_whether_the_root_key_lies_beside_the_database() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let beside = |data: &Path| {
+        let found = on(data, &["doctor", "--output", "json"]);
+        found
+            .stdout_text()
+            .contains("docs/troubleshooting.md#root-beside-database")
+    };
+    let (here, apart, elsewhere) = (
+        dir.path().join("here"),
+        dir.path().join("apart"),
+        dir.path().join("elsewhere"),
+    );
+    init(&here, &[]);
+    assert!(beside(&here));
+    fs::create_dir(&elsewhere).expect("made");
+    init(&apart, &["--root", &format!("local://{}/r.key", elsewhere.display())]);
+    assert!(!beside(&apart));
+    let database = format!("sqlite://{}/x.db", elsewhere.display());
+    let both = dir.path().join("both");
+    init(
+        &both,
+        &[
+            "--root",
+            &format!("local://{}/r.key", elsewhere.display()),
+            "--database",
+            &database,
+        ],
+    );
+    assert!(beside(&both), "a database elsewhere, with the root key beside it there");
+}
+
+#[test]
+fn a_server_leaves_no_core_and_is_closed_to_other_processes_of_its_user() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let home = dir.path().join("home");
+    let binary = dir.path().join("bulla");
+    fs::create_dir(&home).expect("made");
+    fs::copy(BULLA, &binary).expect("copied");
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).expect("set");
+    // Files of root say nothing: the server runs as somebody else, where this test may choose.
+    let nobody = 65_534;
+    let me = fs::metadata(&home).expect("metadata").uid();
+    let (user, prefix) = match me {
+        0 => {
+            chown(&home, Some(nobody), Some(nobody)).expect("given away");
+            (
+                nobody,
+                &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"][..],
+            )
+        }
+        me => (me, &["env"][..]),
+    };
+    let owner = |id: u32| fs::metadata(format!("/proc/{id}/environ")).expect("it runs").uid();
+
+    // What the system shows of a process that guards nothing, and that it is not shown of this one.
+    let mut open = Command::new(prefix[0]);
+    let open = open
+        .args(&prefix[1..])
+        .args(["cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut open = open.spawn().expect("cat runs");
+    std::io::Write::write_all(open.stdin.as_mut().expect("piped"), b"x").expect("written");
+    std::io::Read::read_exact(open.stdout.as_mut().expect("piped"), &mut [0]).expect("it runs by now");
+    assert_eq!(owner(open.id()), user);
+    drop(open.stdin.take());
+    open.wait().expect("it ends");
+
+    let command = BullaCommand::new(format!("/usr/bin/{}", prefix[0]))
+        .args(&prefix[1..])
+        .arg(&binary)
+        .args(["serve", "--listen", "127.0.0.1:0", "--dev"])
+        .env("TMPDIR", &home);
+    let server = BullaProcess::start(&command).expect("it starts");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).expect("readable");
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size"));
+    let core: Vec<_> = core.expect("a limit on cores").split_whitespace().take(2).collect();
+    assert_eq!(core, ["0", "0"]);
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("readable");
+    assert!(status.contains(&format!("Uid:\t{user}\t")), "{status}");
+    assert_eq!(
+        owner(server.id()),
+        0,
+        "not dumpable: its files are root's, and only root may trace it"
+    );
+}
+
+#[test]
+fn seal_and_open_look_an_alias_up_in_the_region_of_the_settings() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let (admin, _) = init(&data, &[]);
+    let server = BullaProcess::production(BULLA, &data).expect("it starts");
+    let run = |command: BullaCommand| command.env("AWS_REGION", "us-east-1").run().expect("bulla runs");
+    let made = run(client(
+        &server,
+        &admin,
+        &["key", "create", "--region", "eu-west-1", "--alias", "there"],
+    ));
+    assert!(made.succeeded(), "{made:?}");
+    let seal = || client(&server, &admin, &["seal", "--key", "aws-kms:///alias/there"]).stdin("hello");
+    assert_eq!(run(seal()).code, Some(1), "no such alias in the chain's region");
+    let sealed = run(seal().env("BULLA_CLIENT__REGION", "eu-west-1"));
+    assert!(sealed.succeeded(), "{sealed:?}");
+    let open = client(&server, &admin, &["open", "--key", "aws-kms:///alias/there"]).stdin(sealed.stdout);
+    assert_eq!(run(open.env("BULLA_CLIENT__REGION", "eu-west-1")).stdout, b"hello");
 }
