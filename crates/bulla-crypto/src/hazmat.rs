@@ -162,6 +162,28 @@ pub(crate) fn burn_stack() {
     std::hint::black_box(&mut stack);
 }
 
+/// Does `work` on a stack of its own and overwrites that: for lattice keys, whose expansion lies there in vectors of polynomials, moved
+/// from place to place.
+///
+/// The stack that is overwritten is what a thread has in any case, and little more than `work` itself has used: 256 KiB; where the code is
+/// not optimised, and every move leaves a copy, 1 MiB.
+pub(crate) fn on_burnt_stack<T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn apart<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    let done = apart(work);
+    burn_deep_stack();
+    done
+}
+
+#[inline(never)]
+fn burn_deep_stack() {
+    const BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 256 << 10 };
+    let mut stack = [0u8; BYTES];
+    std::hint::black_box(&mut stack);
+}
+
 /// Associated data, laid out on the stack where it is short.
 pub(crate) struct AadBuffer {
     stack: [u8; Self::STACK_BYTES],

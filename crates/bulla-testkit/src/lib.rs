@@ -9,6 +9,7 @@ mod faulty_provider;
 mod fuzz;
 pub mod load;
 pub mod memory;
+mod not_impl;
 mod process;
 mod random;
 mod sign;

@@ -17,14 +17,12 @@ type B64 = Array<u8, U64>;
 pub const MU_BYTES: usize = 64;
 
 pub(super) fn sign(spec: KeySpec, seed: &SecretBytes, mu: &[u8], random: &dyn Random) -> Result<Vec<u8>, UseError> {
-    let signature = match spec {
+    hazmat::on_burnt_stack(|| match spec {
         KeySpec::MlDsa44 => sign_with::<MlDsa44>(seed, mu, random),
         KeySpec::MlDsa65 => sign_with::<MlDsa65>(seed, mu, random),
         KeySpec::MlDsa87 => sign_with::<MlDsa87>(seed, mu, random),
         _ => Err(UseError::Incompatible(spec)),
-    };
-    hazmat::burn_stack();
-    signature
+    })
 }
 
 /// FIPS 204, algorithm 7 from line 7, hedged: with 32 fresh bytes.

@@ -10,7 +10,7 @@ use ml_kem::{DecapsulationKey512, DecapsulationKey768, DecapsulationKey1024, Key
 use zeroize::Zeroize;
 
 use super::{InvalidKey, KeySpec};
-use crate::hazmat;
+use crate::{constant_time_eq, hazmat};
 
 pub(super) fn algorithm(spec: KeySpec) -> Option<&'static Algorithm> {
     match spec {
@@ -23,6 +23,10 @@ pub(super) fn algorithm(spec: KeySpec) -> Option<&'static Algorithm> {
 
 /// Expands a seed d ‖ z (FIPS 203, algorithm 16) to the library's decapsulation key and the encapsulation key's bytes.
 pub(super) fn expand(spec: KeySpec, seed: &[u8]) -> Result<(kem::DecapsulationKey, Vec<u8>), InvalidKey> {
+    hazmat::on_burnt_stack(|| expand_here(spec, seed))
+}
+
+fn expand_here(spec: KeySpec, seed: &[u8]) -> Result<(kem::DecapsulationKey, Vec<u8>), InvalidKey> {
     let algorithm = algorithm(spec).ok_or(InvalidKey)?;
     let mut seed = Seed::try_from(seed).map_err(|_| InvalidKey)?;
     macro_rules! expand {
@@ -41,8 +45,34 @@ pub(super) fn expand(spec: KeySpec, seed: &[u8]) -> Result<(kem::DecapsulationKe
         _ => expand!(DecapsulationKey1024),
     };
     seed.zeroize();
-    hazmat::burn_stack();
     Ok((key.map_err(|_| InvalidKey)?, public))
+}
+
+/// Tells whether `expanded` is the decapsulation key of the seed, byte for byte.
+pub(super) fn is_expanded(spec: KeySpec, seed: &[u8], expanded: &[u8]) -> bool {
+    hazmat::on_burnt_stack(|| is_expanded_here(spec, seed, expanded))
+}
+
+fn is_expanded_here(spec: KeySpec, seed: &[u8], expanded: &[u8]) -> bool {
+    let Ok(mut seed) = Seed::try_from(seed) else {
+        return false;
+    };
+    macro_rules! same {
+        ($key:ty) => {{
+            #[expect(deprecated, reason = "as above")]
+            let mut own = <$key>::from_seed(seed.clone()).to_expanded_bytes();
+            let same = constant_time_eq(&own, expanded);
+            own.zeroize();
+            same
+        }};
+    }
+    let same = match spec {
+        KeySpec::MlKem512 => same!(DecapsulationKey512),
+        KeySpec::MlKem768 => same!(DecapsulationKey768),
+        _ => same!(DecapsulationKey1024),
+    };
+    seed.zeroize();
+    same
 }
 
 /// FIPS 203, 7.2: the modulus check of an encapsulation key.

@@ -75,14 +75,24 @@ pub(super) fn read_ed25519(bytes: &[u8]) -> Result<&[u8], InvalidKey> {
         .ok_or(InvalidKey)
 }
 
-/// Finds the seed in an ML-DSA or ML-KEM private key (RFC 9881, 6; RFC 9935, 6): the seed form, or the seed of the form that has both.
-pub(super) fn seed(spec: KeySpec, key: &[u8]) -> Result<&[u8], InvalidKey> {
-    let seed = der::only(SEED, key).or_else(|| {
+/// An ML-DSA or ML-KEM private key that has its seed (RFC 9881, 6; RFC 9935, 6).
+pub(super) struct Seeded<'a> {
+    pub(super) seed: &'a [u8],
+    /// In the form that has both; it is to be the seed's.
+    pub(super) expanded: Option<&'a [u8]>,
+}
+
+/// Finds the seed: in the seed form, or in the form that has both.
+pub(super) fn seed(spec: KeySpec, key: &[u8]) -> Result<Seeded<'_>, InvalidKey> {
+    let both = || {
         let both = der::only(der::SEQUENCE, key)?;
         let (seed, expanded) = der::element(der::OCTET_STRING, both)?;
-        der::only(der::OCTET_STRING, expanded)?;
-        Some(seed)
-    });
-    seed.filter(|seed| Some(seed.len()) == spec.seed_bytes())
+        let expanded = Some(der::only(der::OCTET_STRING, expanded)?);
+        Some(Seeded { seed, expanded })
+    };
+    let alone = der::only(SEED, key).map(|seed| Seeded { seed, expanded: None });
+    alone
+        .or_else(both)
+        .filter(|found| Some(found.seed.len()) == spec.seed_bytes())
         .ok_or(InvalidKey)
 }

@@ -88,8 +88,7 @@ impl PrivateKey {
             let (signing, agreeing) = (Box::new(pair), OnceLock::new());
             (Inner::Curve { signing, agreeing }, public)
         } else if let Some(algorithm) = ml_dsa(spec) {
-            let pair = PqdsaKeyPair::from_seed(algorithm, bytes).map_err(|_| InvalidKey)?;
-            hazmat::burn_stack();
+            let pair = hazmat::on_burnt_stack(|| PqdsaKeyPair::from_seed(algorithm, bytes)).map_err(|_| InvalidKey)?;
             let public = spki::write(spec, pair.public_key().as_ref())?;
             (Inner::MlDsa(Box::new(pair)), public)
         } else if ml_kem_seed::algorithm(spec).is_some() {

@@ -213,6 +213,114 @@ fn own_expanded(key: &PrivateKey) -> Vec<u8> {
 }
 
 #[test]
+#[expect(deprecated, reason = "the expanded form is what others write")]
+fn an_ml_kem_key_that_has_both_forms_has_them_of_one_key() {
+    use bulla_crypto::constant_time_eq;
+    use ml_kem::{DecapsulationKey512, DecapsulationKey768, DecapsulationKey1024, ExpandedKeyEncoding, Seed};
+    for (spec, oid) in [(KeySpec::MlKem512, 1), (KeySpec::MlKem768, 2), (KeySpec::MlKem1024, 3)] {
+        let (a, b) = (key(spec), key(spec));
+        let expand = |key: &PrivateKey| {
+            let seed = Seed::try_from(key.stored_bytes().expose_secret()).unwrap();
+            match spec {
+                KeySpec::MlKem512 => DecapsulationKey512::from_seed(seed).to_expanded_bytes().to_vec(),
+                KeySpec::MlKem768 => DecapsulationKey768::from_seed(seed).to_expanded_bytes().to_vec(),
+                _ => DecapsulationKey1024::from_seed(seed).to_expanded_bytes().to_vec(),
+            }
+        };
+        let long = |tag: u8, bytes: &[u8]| [&[tag, 0x82], &(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+        let identifier = hex::decode(format!("300b060960864801650304040{oid}")).unwrap();
+        let both = |seed: &[u8], expanded: &[u8]| {
+            let inner = long(0x30, &[&[4, 64], seed, &long(4, expanded)].concat());
+            long(0x30, &[&[2, 1, 0], &identifier[..], &long(4, &inner)].concat())
+        };
+        let seed = a.stored_bytes().expose_secret();
+        let imported = import(spec, &both(seed, &expand(&a))).expect("seed and expanded key");
+        assert!(constant_time_eq(imported.stored_bytes().expose_secret(), seed));
+        assert!(
+            import(spec, &both(seed, &expand(&b))).is_none(),
+            "another key's expanded half"
+        );
+        assert!(import(spec, &both(seed, &[])).is_none());
+    }
+}
+
+#[test]
+fn nothing_unlisted_follows_the_private_key_inside_its_wrapping() {
+    for spec in KeySpec::ALL.into_iter().filter(|spec| spec.is_asymmetric()) {
+        let bytes = pkcs8(spec);
+        let body = match bytes[1] {
+            0x82 => &bytes[4..],
+            0x81 => &bytes[3..],
+            _ => &bytes[2..],
+        };
+        let wrap = |body: &[u8]| match body.len() {
+            length @ 0..=0x7f => [&[0x30, length as u8], body].concat(),
+            length @ 0x80..=0xff => [&[0x30, 0x81, length as u8], body].concat(),
+            length => [&[0x30, 0x82], &(length as u16).to_be_bytes()[..], body].concat(),
+        };
+        assert!(import(spec, &wrap(body)).is_some(), "{spec}");
+        for more in [&[0][..], &[4, 1, 0], &[5, 0], &[0xa1, 0], &[0x30, 0]] {
+            assert!(
+                import(spec, &wrap(&[body, more].concat())).is_none(),
+                "{spec} and {more:02x?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_seeded_key_may_carry_its_own_public_key_and_no_other() {
+    for spec in [KeySpec::MlDsa44, KeySpec::MlKem768] {
+        let own = key(spec);
+        let der = own.public_key_der().unwrap();
+        let length = match spec {
+            KeySpec::MlDsa44 => 1312,
+            _ => 1184,
+        };
+        let version_2 = |public: &[u8]| {
+            let bytes = pkcs8(spec);
+            let public = [&[0], public].concat();
+            let body = [
+                &[2, 1, 1],
+                &bytes[5..],
+                &[0x81, 0x82],
+                &(public.len() as u16).to_be_bytes()[..],
+                &public,
+            ]
+            .concat();
+            [&[0x30, 0x82], &(body.len() as u16).to_be_bytes()[..], &body].concat()
+        };
+        let public = &der[der.len() - length..];
+        let mut another = public.to_vec();
+        another[3] ^= 1;
+        assert!(import(spec, &version_2(&another)).is_none(), "{spec}");
+        assert!(import(spec, &version_2(&public[1..])).is_none(), "{spec}");
+        if spec == KeySpec::MlKem768 {
+            // The library that reads ML-DSA keys takes version 1 only.
+            assert!(import(spec, &version_2(public)).is_some(), "{spec}");
+        }
+    }
+}
+
+#[test]
+fn an_rsa_exponent_is_kept_in_the_spelling_in_which_it_came() {
+    let [lambda, phi] = include_str!("../data/rsa_exponents.txt")
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| hex::decode(line).unwrap())
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let [lambda, phi] = [lambda, phi].map(|bytes| import(KeySpec::Rsa2048, &bytes).expect("an RSA key"));
+    assert_eq!(lambda.public_key_der(), phi.public_key_der(), "one key");
+    assert_ne!(
+        lambda.stored_bytes().expose_secret(),
+        phi.stored_bytes().expose_secret()
+    );
+    assert_ne!(lambda.material_id("k"), phi.material_id("k"));
+}
+
+#[test]
 fn the_material_id_is_the_one_of_the_specification() {
     let bytes: Vec<u8> = (0..64).collect();
     let key_id = "1234abcd-12ab-34cd-56ef-1234567890ab";
