@@ -19,7 +19,7 @@ const MAX_FILE_BYTES: usize = 4096;
 
 /// A root key and the file that it lives in.
 ///
-/// # Format, version 1
+/// # Format, version 1 (`spec/key-files.md`)
 /// One line of ASCII, its four fields parted by one space, with at most one line feed at its end:
 /// ```text
 /// bulla-root-key-v1 <id: 32 lowercase hex digits> <key: base64, 44 characters> <check: 16 lowercase hex digits>

@@ -10,6 +10,11 @@ use bulla_kms::{KeyProvider, KmsErrorKind};
 use bulla_kms_local::{LocalConfig, LocalErrorKind, LocalProvider, RootKeyFile};
 use tempfile::TempDir;
 
+// Held by the compiler: what holds a key is neither cloned nor printed in full.
+bulla_testkit::assert_not_impl!(
+    [RootKeyFile, bulla_kms_local::SigningKeyFile]: Clone, Copy, std::fmt::Display, PartialEq
+);
+
 fn kind_of<T>(outcome: Result<T, bulla_kms_local::LocalError>) -> LocalErrorKind {
     outcome.err().expect("an error").kind
 }

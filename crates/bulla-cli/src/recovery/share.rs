@@ -22,7 +22,7 @@ pub(crate) struct Split {
 
 /// One share of a recovery key.
 ///
-/// # Format, version 1
+/// # Format, version 1 (`spec/key-files.md`)
 /// ```text
 /// bulla-share-1:<set: 16 hex digits>:<threshold>:<index>:<share: 64 hex digits>:<check: 8 hex digits>
 /// ```
@@ -264,6 +264,8 @@ mod tests {
     use bulla_testkit::SeededRandom;
 
     use super::*;
+
+    bulla_testkit::assert_not_impl!([Share, RecoveryKey]: Clone, Copy, std::fmt::Display, PartialEq);
 
     const THREE_OF_FIVE: Split = Split { threshold: 3, total: 5 };
 
