@@ -1,7 +1,13 @@
-use bulla_model::{PrincipalArn, Role};
+use bulla_crypto::keys::{KeySpec as Spec, WrappingAlgorithm as Wrapping};
+use bulla_model::{KeySpec, KeyUsage, PrincipalArn, Role, WrappingAlgorithm};
 use bulla_service::*;
 
 use crate::harness::*;
+use crate::importing::*;
+use crate::secret_search;
+
+// Held by the compiler: a secret is neither cloned nor printed.
+bulla_testkit::assert_not_impl!([NewCredentials, Initialised, CreatePrincipalResponse]: Clone, Copy, std::fmt::Display);
 
 #[tokio::test]
 async fn a_user_is_made_listed_disabled_and_deleted() {
@@ -202,21 +208,54 @@ async fn no_secret_is_in_the_database() {
         .create_principal(&h.operator(), "ann".parse().expect("a name"), Role::User)
         .await
         .expect("creates");
-    let data = h.store.edit();
+    let operator = h.operator();
+    let mut imported = Vec::new();
+    for (spec, usage, material) in [
+        (
+            KeySpec::SymmetricDefault,
+            KeyUsage::EncryptDecrypt,
+            secret_search::secret(32, 1),
+        ),
+        (
+            KeySpec::Hmac384,
+            KeyUsage::GenerateVerifyMac,
+            secret_search::secret(48, 2),
+        ),
+        (KeySpec::EccNistP256, KeyUsage::SignVerify, pkcs8(Spec::EccNistP256)),
+    ] {
+        let id = external_key(&h.service, &operator, spec, usage)
+            .await
+            .key_id
+            .to_string();
+        let request = GetParametersForImportRequest {
+            wrapping_algorithm: WrappingAlgorithm::RsaAesKeyWrapSha256,
+            ..parameters_request(&id)
+        };
+        let given = h.service.get_parameters_for_import(&operator, request).await;
+        let given = given.expect("gives parameters");
+        let request = ImportKeyMaterialRequest {
+            encrypted_key_material: wrap(&given, Wrapping::RsaAesKeyWrapSha256, &material),
+            ..import_request(&id, &given, &[0; 32])
+        };
+        h.service
+            .import_key_material(&operator, request)
+            .await
+            .expect("imports");
+        imported.push(material);
+    }
+    // Of the curve's key only the scalar is secret.
+    let scalar = imported.pop().expect("three")[36..68].to_vec();
+    let data = h.store.edit().clone();
     let secrets = [
         plaintext.expose_secret(),
         made.credentials.secret_access_key.expose_secret(),
+        h.initialised.credentials.secret_access_key.expose_secret(),
+        &imported[0],
+        &imported[1],
+        &scalar,
     ];
-    let all: Vec<&[u8]> = data
-        .rows
-        .values()
-        .map(|row| row.body.as_slice())
-        .chain(data.events.iter().map(|event| event.event.as_slice()))
-        .collect();
-    for secret in secrets {
-        assert!(
-            !all.iter()
-                .any(|bytes| bytes.windows(secret.len()).any(|window| window == secret))
-        );
+    for (at, secret) in secrets.into_iter().enumerate() {
+        secret_search::sees_what_is_not_wrapped(&data, secret);
+        assert_eq!(secret_search::find(&data, secret), None, "secret {at}");
     }
 }

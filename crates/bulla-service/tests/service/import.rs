@@ -4,6 +4,7 @@ use bulla_service::*;
 
 use crate::harness::*;
 use crate::importing::*;
+use crate::secret_search;
 
 pub(crate) async fn delete(service: &Service, call: &Call, key_id: &str) -> DeleteImportedKeyMaterialResponse {
     let request = DeleteImportedKeyMaterialRequest {
@@ -38,12 +39,13 @@ async fn a_key_waits_for_its_material_and_works_with_it() {
         ("KMSInvalidStateException", format!("{} is pending import.", made.arn))
     );
     let given = parameters(&h.service, &operator, &id).await;
+    let material = secret_search::secret(32, 7);
     assert!(given.import_token.len() <= 6144);
     assert_eq!(given.key_arn, made.arn);
     assert_eq!(given.valid_to, made.created.plus_days(1));
     let answer = h
         .service
-        .import_key_material(&operator, import_request(&id, &given, &[7; 32]))
+        .import_key_material(&operator, import_request(&id, &given, &material))
         .await
         .expect("imports");
     let event = h.last_event();
@@ -72,7 +74,10 @@ async fn a_key_waits_for_its_material_and_works_with_it() {
         .await
         .expect("decrypts");
     assert_eq!(Some(opened.key_material_id), answer.key_material_id);
-    // The key of the token, and the material, are nowhere in the clear.
+    // The material is nowhere in the clear, and of the token, wrapped as it is, nothing is kept.
+    let data = h.store.edit().clone();
+    assert_eq!(secret_search::find(&data, &material), None);
+    assert_eq!(secret_search::find(&data, &given.import_token[..64]), None);
     h.verify();
     let reopened = h.open(&h.store, 9).await.expect("opens");
     reopened

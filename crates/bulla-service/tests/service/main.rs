@@ -34,6 +34,7 @@ mod provider;
 mod races;
 mod regions;
 mod rotation;
+mod secret_search;
 mod side_permissions;
 mod signing;
 mod signing_calls;
