@@ -41,38 +41,77 @@ fn documents() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
+/// What a document calls a test: its name, or `module::name`. `None` for what is no such name.
+fn test_name(quoted: &str) -> Option<(Option<&str>, &str)> {
+    let is_word = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let (module, name) = match quoted.rsplit_once("::") {
+        Some((module, name)) => (module.rsplit("::").next().filter(|module| *module != "…"), name),
+        None => (None, quoted),
+    };
+    let is_test = name.split('_').count() >= 5 && !name.starts_with("innodb_") && !name.starts_with('_');
+    (is_test && is_word(name) && module.is_none_or(is_word)).then_some((module, name))
+}
+
 #[test]
 fn every_test_that_the_documents_name_exists() {
     let mut sources = Vec::new();
     files(&root().join("crates"), "rs", &mut sources);
-    let code: String = sources
-        .iter()
-        .map(|path| fs::read_to_string(path).expect("a source file"))
+    let sources: Vec<(PathBuf, String)> = sources
+        .into_iter()
+        .map(|path| (path.clone(), fs::read_to_string(path).expect("a source file")))
         .collect();
+    let exists = |module: Option<&str>, name: &str| {
+        let function = format!("fn {name}(");
+        let is_there = |path: &Path| module.is_none_or(|module| path.file_stem().is_some_and(|stem| stem == module));
+        sources
+            .iter()
+            .any(|(path, code)| is_there(path) && code.contains(&function))
+    };
+    let documents = documents();
     let mut named = BTreeSet::new();
-    for (_, text) in documents() {
-        for quoted in text.split('`').skip(1).step_by(2) {
-            let words = quoted.split('_').count();
-            if words >= 5
-                && !quoted.starts_with("innodb_")
-                && !quoted.starts_with('_')
-                && quoted
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-            {
-                named.insert(quoted.to_owned());
-            }
-        }
+    for (_, text) in &documents {
+        named.extend(text.split('`').skip(1).step_by(2).filter_map(test_name));
     }
-    assert!(named.len() >= 10, "the documents name tests: {named:?}");
-    let missing: Vec<_> = named
-        .iter()
-        .filter(|name| !code.contains(&format!("fn {name}")))
-        .collect();
+    assert!(named.len() >= 40, "the documents name tests: {named:?}");
+    assert!(
+        named.iter().filter(|(module, _)| module.is_some()).count() >= 5,
+        "and their modules"
+    );
+    let missing: Vec<_> = named.iter().filter(|(module, name)| !exists(*module, name)).collect();
     assert!(
         missing.is_empty(),
         "named in a document and not in the code: {missing:?}"
     );
+    // A name that is cut short, or of another module, is none.
+    assert!(!exists(None, "every_test_that_the_documents_name_exist"));
+    assert!(!exists(Some("cli"), "every_test_that_the_documents_name_exists"));
+}
+
+#[test]
+fn every_path_that_the_documents_name_exists() {
+    let mut named = BTreeSet::new();
+    for (_, text) in documents() {
+        for (at, _) in text.match_indices("crates/") {
+            let is_path = |c: char| c.is_ascii_alphanumeric() || "_./-".contains(c);
+            let rest = &text[at..];
+            let end = rest.find(|c: char| !is_path(c)).unwrap_or(rest.len());
+            let (path, after) = rest.split_at(end);
+            // What varies stands in angle brackets: then the directory is what is named.
+            let path = match after.starts_with(['<', '{']) {
+                true => path.rsplit_once('/').map_or("", |(directory, _)| directory),
+                false => path.trim_end_matches(['.', '/']),
+            };
+            named.insert(path.to_owned());
+        }
+    }
+    assert!(named.len() >= 8, "the documents name paths: {named:?}");
+    let missing: Vec<_> = named.iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "named in a document and not there: {missing:?}");
 }
 
 #[test]
