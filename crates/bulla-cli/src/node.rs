@@ -155,6 +155,7 @@ pub(crate) fn operator(service: &Service, region: Option<Region>) -> Result<Call
         request_id: hex::encode(id).into(),
         source_ip: "in-process".into(),
         user_agent: concat!("bulla/", env!("CARGO_PKG_VERSION")).into(),
+        secure_transport: true,
     })
 }
 

@@ -82,7 +82,7 @@ use tokio::time::Instant;
 
 use self::wire::{Failure, Reply};
 use crate::body::{BodyError, read_body};
-use crate::edge::Edge;
+use crate::edge::{Edge, Origin};
 use crate::sigv4::SignedParts;
 
 #[cfg(any(test, fuzzing))]
@@ -94,20 +94,20 @@ pub use self::validation::{CHOICES, Choices, RULES, Rule};
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 /// Answers one request to the façade, counts it and logs it.
-pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, source_ip: Arc<str>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, origin: Origin) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let request_id = edge.request_ids.next();
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     let operation = target.and_then(Operation::of_target);
     if !is_json_1_1(head) {
         edge.service
-            .record_authentication_failure("UnknownOperationException", &source_ip);
+            .record_authentication_failure("UnknownOperationException", &origin.source_ip);
         edge.metrics
             .count(operation, "UnknownOperationException", began.elapsed());
         return without_json(operation.is_some() || target.is_some(), &request_id);
     }
     let mut principal = None;
-    let result = serve(edge, head, body, source_ip, &request_id, operation, &mut principal).await;
+    let result = serve(edge, head, body, origin, &request_id, operation, &mut principal).await;
     let outcome = result.as_ref().map_or_else(|failure| failure.code, |_| "ok");
     edge.metrics.count(operation, outcome, began.elapsed());
     let name = operation.map_or("unknown", |operation| operation.route().name);
@@ -136,12 +136,16 @@ async fn serve(
     edge: &Edge,
     head: &Parts,
     body: Incoming,
-    source_ip: Arc<str>,
+    origin: Origin,
     request_id: &Arc<str>,
     operation: Option<Operation>,
     principal: &mut Option<bulla_model::PrincipalArn>,
 ) -> Result<Reply, Failure> {
     let limits = &edge.limits;
+    let Origin {
+        source_ip,
+        secure_transport,
+    } = origin;
     let body = read_body(body, limits.body_bytes, limits.body_read, &edge.body_memory)
         .await
         .map_err(|error| match error {
@@ -170,6 +174,7 @@ async fn serve(
             request_id: request_id.clone(),
             source_ip,
             user_agent: user_agent.unwrap_or_default().into(),
+            secure_transport,
         };
         let result = match operation {
             Some(operation) => operation.answer(&edge.service, &call, &body).await,

@@ -21,7 +21,7 @@ pub struct ServerConfig {
     pub tls: Option<TlsFiles>,
     /// Plain HTTP off loopback, because a proxy in front speaks TLS.
     pub behind_tls_proxy: bool,
-    /// Peers whose `X-Forwarded-For` is believed.
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<Network>,
     /// The dev mode off loopback, as containers need it.
     pub allow_remote_dev: bool,

@@ -134,6 +134,7 @@ async fn reset(edge: &Edge, clock: &DevClock, peer: &Peer) -> Result<Value, (Sta
         request_id: edge.request_ids.next(),
         source_ip: peer.text.clone(),
         user_agent: "".into(),
+        secure_transport: peer.tls,
     };
     edge.service.reset(&call).await.map_err(failed)?;
     clock.ahead_micros.store(0, Ordering::SeqCst);

@@ -16,7 +16,7 @@ use crate::aws;
 use crate::config::{AuthMode, Limits};
 use crate::dev::{self, DevClock};
 use crate::metrics::Metrics;
-use crate::network::{Network, client_address, is_local_name};
+use crate::network::{Network, client_address, is_local_name, is_secure};
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::sigv4::SigningKeys;
@@ -46,6 +46,17 @@ pub(crate) struct Edge {
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     pub(crate) text: Arc<str>,
+    /// Whether the connection is one of TLS.
+    pub(crate) tls: bool,
+}
+
+/// Where a request came from, as far as whoever forwarded it is believed.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The client's address as text.
+    pub(crate) source_ip: Arc<str>,
+    /// Whether the client itself spoke TLS.
+    pub(crate) secure_transport: bool,
 }
 
 impl Edge {
@@ -80,14 +91,7 @@ impl Edge {
         let read = matches!(head.method, Method::GET | Method::HEAD);
         match head.uri.path() {
             "/" if head.method == Method::POST => {
-                let source_ip = if self.trusted_proxies.is_empty() {
-                    peer.text.clone()
-                } else {
-                    client_address(peer.address, &head.headers, &self.trusted_proxies)
-                        .to_string()
-                        .into()
-                };
-                aws::answer(self, &head, body, source_ip).await
+                aws::answer(self, &head, body, self.origin(peer, &head.headers)).await
             }
             "/healthz" if read => page(StatusCode::OK, r#"{"status":"alive"}"#),
             "/readyz" if read => self.ready().await,
@@ -101,6 +105,21 @@ impl Edge {
                 };
                 of_dev.unwrap_or_else(|| page(StatusCode::NOT_FOUND, r#"{"message":"no such page"}"#))
             }
+        }
+    }
+
+    /// Where a request came from: the peer, or what trusted proxies say.
+    pub(crate) fn origin(&self, peer: &Peer, headers: &HeaderMap) -> Origin {
+        if self.trusted_proxies.is_empty() {
+            return Origin {
+                source_ip: peer.text.clone(),
+                secure_transport: peer.tls,
+            };
+        }
+        let source_ip = client_address(peer.address, headers, &self.trusted_proxies).to_string();
+        Origin {
+            source_ip: source_ip.into(),
+            secure_transport: is_secure(peer.address, peer.tls, headers, &self.trusted_proxies),
         }
     }
 

@@ -71,6 +71,23 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Netwo
     client
 }
 
+/// Whether the client spoke TLS: to this server, or to the trusted proxy that says so in `X-Forwarded-Proto`.
+///
+/// Every proxy on the way adds or overwrites; the last value is the nearest one's, and the only one that is believed.
+pub(crate) fn is_secure(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[Network]) -> bool {
+    if !trusted.iter().any(|network| network.contains(peer)) {
+        return tls;
+    }
+    let values = headers.get_all("x-forwarded-proto").iter().rev();
+    match values
+        .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
+        .next()
+    {
+        Some(protocol) => protocol.trim_ascii().eq_ignore_ascii_case(b"https"),
+        None => tls,
+    }
+}
+
 /// `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]`, with or without a port.
 fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop.trim_ascii()).ok()?;
@@ -178,6 +195,39 @@ mod tests {
         let hidden = http::HeaderValue::from_bytes(b"1.2.3.4, \xff").unwrap();
         forged.append("x-forwarded-for", hidden);
         assert_eq!(client_address(proxy, &forged, &trusted), proxy);
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_whether_the_client_spoke_tls() {
+        let (proxy, stranger): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "192.0.2.1".parse().unwrap());
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let says = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-forwarded-proto", value.parse().unwrap());
+            }
+            headers
+        };
+        for (peer, tls, values, secure) in [
+            (stranger, false, &["https"][..], false),
+            (stranger, true, &["http"], true),
+            (proxy, false, &["https"], true),
+            (proxy, false, &[" HTTPS "], true),
+            (proxy, true, &["http"], false),
+            // What the client itself sent stands before what the proxy wrote.
+            (proxy, false, &["https", "http"], false),
+            (proxy, false, &["https, http"], false),
+            (proxy, false, &["http, https"], true),
+            (proxy, false, &["httpsx"], false),
+            (proxy, false, &[], false),
+            (proxy, true, &[], true),
+        ] {
+            assert_eq!(
+                is_secure(peer, tls, &says(values), &trusted),
+                secure,
+                "{peer} {tls} {values:?}"
+            );
+        }
     }
 
     #[test]

@@ -197,6 +197,7 @@ impl BoundServer {
                 let peer = Peer {
                     address,
                     text: address.to_string().into(),
+                    tls: acceptor.is_some(),
                 };
                 edge.metrics.connections.fetch_add(1, Ordering::Relaxed);
                 serve(&edge, stream, peer, acceptor, stages).await;

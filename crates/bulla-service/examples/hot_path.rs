@@ -183,6 +183,7 @@ async fn main() {
         request_id: "7a4f6c1e-0000-4000-8000-000000000001".into(),
         source_ip: "192.0.2.7".into(),
         user_agent: "example/1".into(),
+        secure_transport: true,
     };
     let create = CreateKeyRequest {
         description: String::new(),

@@ -105,6 +105,7 @@ impl Service {
                     request_id: self.core.draw_uuid()?.into(),
                     source_ip: KMS.into(),
                     user_agent: KMS.into(),
+                    secure_transport: true,
                 };
                 let key_id = key.arn.to_string();
                 let (done, outcome) = if key.is_gone(now) {
@@ -384,6 +385,7 @@ impl Core {
             request_id: self.draw_uuid()?.into(),
             source_ip: KMS.into(),
             user_agent: KMS.into(),
+            secure_transport: true,
         })
     }
 

@@ -18,6 +18,8 @@ pub struct Call {
     pub source_ip: Arc<str>,
     /// The client's own description of itself; cut to 256 bytes in events.
     pub user_agent: Arc<str>,
+    /// Whether nobody on the way could read the request: it came over TLS, or within this process. What `aws:SecureTransport` tells.
+    pub secure_transport: bool,
 }
 
 /// Who asks; made from a credential whose signature or secret was verified, or by the process that owns the data directory.

@@ -83,6 +83,7 @@ impl<'d> Conditions<'d> {
             "aws:sourceip" => {
                 Values::optional(call.source_ip.parse::<IpAddr>().ok().map(|address| address.to_string()))
             }
+            "aws:securetransport" => Values::bool(call.secure_transport),
             "aws:useragent" => Values::one(&*call.user_agent),
             "aws:requestedregion" => {
                 Values::one(self.decision.requested_region.as_ref().unwrap_or(&call.region).as_str())

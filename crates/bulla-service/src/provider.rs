@@ -69,6 +69,7 @@ impl ServiceProvider {
             request_id: request_id.into(),
             source_ip: "in-process".into(),
             user_agent: SCHEME.into(),
+            secure_transport: true,
         };
         Ok((name, call))
     }

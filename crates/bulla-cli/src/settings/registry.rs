@@ -114,7 +114,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         None,
         Kind::Text,
         "none",
-        "addresses or ranges of proxies whose X-Forwarded-For is believed, with commas",
+        "addresses or ranges of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas",
     ),
     setting(
         "server.connections_per_client",

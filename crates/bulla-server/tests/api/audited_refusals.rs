@@ -13,6 +13,7 @@ impl Harness {
             request_id: "test".into(),
             source_ip: "in-process".into(),
             user_agent: "test/1".into(),
+            secure_transport: true,
         };
         let rows = self.service.read_audit_events(&operator, 0, 10_000).await.unwrap();
         rows.iter()

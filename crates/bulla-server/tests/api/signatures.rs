@@ -178,6 +178,7 @@ async fn a_cached_signing_key_does_not_outlive_its_access_key() {
         request_id: "test".into(),
         source_ip: "in-process".into(),
         user_agent: "".into(),
+        secure_transport: true,
     };
     let access_key = &server.initialised.credentials.access_key_id;
     server.ok("ListKeys", serde_json::json!({})).await;

@@ -166,6 +166,7 @@ pub(crate) fn call(caller: Caller) -> Call {
         request_id: "7a4f6c1e-0000-4000-8000-000000000001".into(),
         source_ip: "192.0.2.7".into(),
         user_agent: "test/1".into(),
+        secure_transport: true,
     }
 }
 
