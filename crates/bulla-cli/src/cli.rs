@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::CommandResult;
 use crate::settings::Environment;
-use crate::{audit, doctor, init, key, open, principal, root, seal, serve, sign, verify};
+use crate::{audit, doctor, init, key, open, policy, principal, root, seal, serve, sign, verify};
 
 /// Seals what applications store, holds the keys in a service that speaks the AWS KMS API, and proves who opened what
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ enum Command {
     /// Manages who may use the service, on its data directory
     #[command(subcommand)]
     Principal(principal::Principal),
+    /// Explains what policies, roles and grants decide, on the data directory
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Seals a value from stdin or a file, at most 64 MiB
     Seal(seal::Seal),
     /// Opens a sealed value
@@ -56,6 +59,7 @@ impl Cli {
             Command::Serve(command) => command.run(environment),
             Command::Key(command) => command.run(environment),
             Command::Principal(command) => command.run(environment),
+            Command::Policy(command) => command.run(environment),
             Command::Seal(command) => command.run(environment),
             Command::Open(command) => command.run(environment),
             Command::Sign(command) => command.run(environment),

@@ -14,6 +14,7 @@ mod node;
 mod open;
 mod output;
 mod place;
+mod policy;
 mod principal;
 mod process;
 mod recovery;

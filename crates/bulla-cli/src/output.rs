@@ -43,10 +43,16 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), anyho
     bytes(columns(headings, rows).as_bytes())
 }
 
+/// Writes names and values, a line each.
+pub(crate) fn pairs(rows: &[Vec<String>]) -> Result<(), anyhow::Error> {
+    let text = columns(&[], rows);
+    bytes(text.trim_start_matches('\n').as_bytes())
+}
+
 fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
     let headings = headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>();
     let all = || std::iter::once(&headings).chain(rows);
-    let widths: Vec<usize> = (0..headings.len())
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len).max(headings.len()))
         .map(|column| {
             all()
                 .filter_map(|row| row.get(column))

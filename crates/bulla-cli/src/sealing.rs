@@ -81,7 +81,8 @@ impl Sealing {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+/// Reads `key=value`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write a pair as key=value".to_owned()),

@@ -269,7 +269,7 @@ impl Decision<'_> {
     ) -> Result<(), ServiceError> {
         // The role under the usual key policy says nothing that the event does not say already.
         let of_role = |reason: &Reason| matches!(reason, Reason::Role(_) | Reason::ResourcePolicy { .. });
-        if !usual || !decided.by.iter().all(of_role) {
+        if self.explains || !usual || !decided.by.iter().all(of_role) {
             self.decided_by.extend(decided.by.iter().map(shown));
         }
         match decided.denial(self.call.caller.arn().as_str(), action, resource) {

@@ -40,6 +40,8 @@ pub(crate) enum CallerKind {
     Development,
     /// Who holds the root key and the store: the command line on the data directory.
     Operator,
+    /// A principal whom somebody else asks about; no call of his.
+    Explained,
     /// The service itself: rotations and deletions that are due.
     Service,
 }

@@ -42,6 +42,8 @@ pub(crate) struct Decision<'a> {
     pub(crate) grant: Option<Arc<GrantEntry>>,
     /// Statements and grants that decided, as the event shows them.
     pub(crate) decided_by: Vec<Value>,
+    /// Whether all that decided is noted, also what the event says already.
+    pub(crate) explains: bool,
     /// What is asked for, as the event shows it; made once, when a condition or the event needs it.
     asked: &'a (dyn Fn() -> Map<String, Value> + Sync),
     parameters: OnceLock<Map<String, Value>>,
@@ -85,6 +87,7 @@ impl<'a> Decision<'a> {
             re_encrypt_on_same_key: None,
             grant: None,
             decided_by: Vec::new(),
+            explains: false,
             asked: &Map::new,
             parameters: OnceLock::new(),
             response: Map::new(),
@@ -139,7 +142,7 @@ impl<'a> Decision<'a> {
                 self.role = Role::Admin;
                 return Ok(());
             }
-            CallerKind::Development => return Err(ServiceError::UnrecognizedClient),
+            CallerKind::Development | CallerKind::Explained => return Err(ServiceError::UnrecognizedClient),
             CallerKind::Signed(credential) => self.identify_by_access_key(credential).await?,
             CallerKind::Token(token) => self.identify_by_token(token).await?,
         };
@@ -148,9 +151,14 @@ impl<'a> Decision<'a> {
             .await?
             .filter(|principal| principal.body.enabled)
             .ok_or(ServiceError::UnrecognizedClient)?;
+        self.take_on(principal);
+        Ok(())
+    }
+
+    /// Has a principal's role and policies decide.
+    pub(crate) fn take_on(&mut self, principal: Arc<PrincipalEntry>) {
         self.role = principal.body.role;
         self.principal = Some(principal);
-        Ok(())
     }
 
     async fn identify_by_access_key(&mut self, credential: &Credential) -> Result<PrincipalArn, ServiceError> {
@@ -351,7 +359,7 @@ impl<'a> Decision<'a> {
     fn identity(&self) -> UserIdentity<'_> {
         let caller = &self.call.caller;
         let kind = match &caller.kind {
-            CallerKind::Signed(_) | CallerKind::Token(_) => "IAMUser",
+            CallerKind::Signed(_) | CallerKind::Token(_) | CallerKind::Explained => "IAMUser",
             CallerKind::Development | CallerKind::Operator => "Root",
             CallerKind::Service => "AWSService",
         };

@@ -4,7 +4,7 @@ mod cancel_key_deletion;
 mod connect_custom_key_store;
 pub(crate) mod create_alias;
 mod create_custom_key_store;
-mod create_grant;
+pub(crate) mod create_grant;
 mod create_key;
 pub(crate) mod data_key;
 pub(crate) mod data_key_pair;

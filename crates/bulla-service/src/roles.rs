@@ -4,7 +4,7 @@ use bulla_model::Role;
 
 /// Whether a role's identity policy allows an action; a key policy decides whether identity policies matter.
 pub(crate) fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 19] = [
+    const AUDITOR: [&str; 20] = [
         "kms:DescribeCustomKeyStores",
         "kms:DescribeKey",
         "kms:GetKeyLastUsage",
@@ -17,6 +17,7 @@ pub(crate) fn role_allows(role: Role, action: &str) -> bool {
         "kms:ListKeys",
         "kms:ListResourceTags",
         "kms:ListRetirableGrants",
+        "bulla:Explain",
         "bulla:GetPrincipalPolicy",
         "bulla:ListAccessKeys",
         "bulla:ListApiTokens",

@@ -60,6 +60,9 @@ impl Core {
             let writes = if result.is_ok() { decision.writes } else { Vec::new() };
             match self.commit(decision.seen, decision.reads, writes, event).await {
                 Ok(()) => {
+                    if let Err(ServiceError::AccessDenied(denial)) = &result {
+                        log_denial(call, operation.event().name, denial, &decision.decided_by);
+                    }
                     let used = Used {
                         operation: operation.event().name,
                         time: decision.now,
@@ -155,4 +158,18 @@ impl Core {
             .map_err(|_| ServiceError::Internal("the random generator failed"))?;
         Ok(bytes)
     }
+}
+
+/// Says why somebody may not, for every façade alike: the façade's own line has the same request id.
+fn log_denial(call: &Call, operation: &str, denial: &str, decided_by: &[Value]) {
+    let decided_by = Value::from(decided_by);
+    tracing::info!(
+        request_id = &*call.request_id,
+        operation,
+        principal = call.caller.arn().as_str(),
+        // As text in quotes: what a client named comes back in it.
+        denial = ?denial,
+        %decided_by,
+        "denied"
+    );
 }

@@ -81,6 +81,37 @@ fn an_identity_policy_that_is_given_beside_a_running_server_decides_at_once() {
     let put = ["principal", "put-policy", "ann", "lists", "--document", document];
     assert!(on(&data, &put).succeeded());
     assert_eq!(lists(&ann), Some(0));
+    let explain = |action: &str| {
+        let question = [
+            "policy",
+            "explain",
+            "--principal",
+            "ann",
+            "--operation",
+            action,
+            "--resource",
+            "*",
+        ];
+        let text = on(&data, &question).stdout_text();
+        let told = on(&data, &[&question[..], &["--output", "json"]].concat());
+        (text, serde_json::from_slice::<Value>(&told.stdout).expect("JSON"))
+    };
+    let (text, told) = explain("kms:ListKeys");
+    assert_eq!(
+        (&told["Allowed"], &told["DecidedBy"]),
+        (
+            &serde_json::json!(true),
+            &serde_json::json!([{"policy": "identity policy lists", "statement": 0}])
+        )
+    );
+    assert!(text.contains("identity policy lists, statement 0"), "{text}");
+    let (text, told) = explain("kms:CreateKey");
+    assert_eq!(
+        (&told["Allowed"], &told["DecidedBy"]),
+        (&serde_json::json!(false), &serde_json::json!([]))
+    );
+    let denial = "because no identity-based policy allows the kms:CreateKey action";
+    assert!(text.contains(denial) && told["Denial"].as_str().is_some_and(|said| said.ends_with(denial)));
     let names = on(&data, &["principal", "list-policies", "ann", "--output", "json"]);
     let names: Value = serde_json::from_slice(&names.stdout).expect("JSON");
     assert_eq!(names["PolicyNames"], serde_json::json!(["lists"]));

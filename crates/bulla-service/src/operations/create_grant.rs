@@ -4,9 +4,10 @@ use bulla_model::{GrantConstraints, GrantOperation, Operation as Asked, grant_pr
 use bulla_store::Table;
 use serde_json::{Map, Value, json};
 
-use crate::authorised::{Authorised, KeyForms};
+use crate::authorised::KeyForms;
 use crate::bodies::{GrantBody, VERSION};
 use crate::decision::{Decision, EventKind};
+use crate::entry::KeyEntry;
 use crate::grants::{GrantEntry, MAX_GRANTS, seal_token};
 use crate::limits::{members, shown};
 use crate::row_ids::grant_row;
@@ -105,11 +106,9 @@ impl Operation for CreateGrantRequest {
             created: decision.now,
             issuer: format!("arn:aws:iam::{}:root", decision.account()),
         };
-        self.require_operations(&key, &body)?;
+        require_operations(&key.key, &body.operations, &body.constraints)?;
+        require_within(decision, &key.key.row.id, &body.operations, &body.constraints).await?;
         let grants = decision.grants_of(&key.key.row.id).await?;
-        if let Some(parent) = &decision.grant {
-            require_within(&body, grants.of_grantee(&parent.body.grantee))?;
-        }
         // Who gives a name may ask again.
         let same = |grant: &&Arc<GrantEntry>| {
             let made = GrantBody {
@@ -159,45 +158,53 @@ impl CreateGrantRequest {
         let all = GrantOperation::ALL.iter().copied();
         all.filter(|operation| self.operations.contains(operation)).collect()
     }
+}
 
-    /// Requires that the operations are of the key. The first text is AWS's; the others are not confirmed.
-    fn require_operations(&self, key: &Authorised<Self>, body: &GrantBody) -> Result<(), ServiceError> {
-        let (usage, spec) = (key.key.body.usage, key.key.body.spec);
-        if body.operations == [GrantOperation::CreateGrant] {
-            return Err(ServiceError::Validation(
-                "Grants must not contain only the CreateGrant operation.".to_owned(),
-            ));
-        }
-        if let Some(wrong) = body.operations.iter().find(|operation| !operation.is_of(usage, spec)) {
-            return Err(ServiceError::Validation(format!(
-                "The operation {wrong} is not supported by the key {} with key usage {usage} and key spec {spec}.",
-                key.key.arn
-            )));
-        }
-        let has_context = |operation: &GrantOperation| operation.has_context(spec);
-        if !self.constraints.is_empty() && !body.operations.iter().any(has_context) {
-            return Err(ServiceError::Validation(
-                "Encryption context grant constraints are supported only on grant operations that include an encryption context."
-                    .to_owned(),
-            ));
-        }
-        Ok(())
+/// Requires that the operations are of the key. The first text is AWS's; the others are not confirmed.
+pub(crate) fn require_operations(
+    key: &KeyEntry,
+    operations: &[GrantOperation],
+    constraints: &GrantConstraints,
+) -> Result<(), ServiceError> {
+    let (usage, spec) = (key.body.usage, key.body.spec);
+    if operations == [GrantOperation::CreateGrant] {
+        return Err(ServiceError::Validation(
+            "Grants must not contain only the CreateGrant operation.".to_owned(),
+        ));
     }
+    if let Some(wrong) = operations.iter().find(|operation| !operation.is_of(usage, spec)) {
+        return Err(ServiceError::Validation(format!(
+            "The operation {wrong} is not supported by the key {} with key usage {usage} and key spec {spec}.",
+            key.arn
+        )));
+    }
+    let has_context = |operation: &GrantOperation| operation.has_context(spec);
+    if !constraints.is_empty() && !operations.iter().any(has_context) {
+        return Err(ServiceError::Validation(
+            "Encryption context grant constraints are supported only on grant operations that include an encryption context."
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Who may make grants by a grant passes on no more than one of his grants permits, under constraints as strict or stricter. The text is
 /// not confirmed.
-fn require_within<'a>(
-    body: &GrantBody,
-    mut parents: impl Iterator<Item = &'a Arc<GrantEntry>>,
+pub(crate) async fn require_within(
+    decision: &mut Decision<'_>,
+    key_row: &str,
+    operations: &[GrantOperation],
+    constraints: &GrantConstraints,
 ) -> Result<(), ServiceError> {
-    let is_parent = |parent: &Arc<GrantEntry>| {
-        let permitted = body.operations.iter().all(|operation| parent.permits(*operation));
-        parent.permits(GrantOperation::CreateGrant)
-            && permitted
-            && body.constraints.are_within(&parent.body.constraints)
+    let Some(by) = decision.grant.clone() else {
+        return Ok(());
     };
-    if parents.any(is_parent) {
+    let grants = decision.grants_of(key_row).await?;
+    let is_parent = |parent: &Arc<GrantEntry>| {
+        let permitted = operations.iter().all(|operation| parent.permits(*operation));
+        parent.permits(GrantOperation::CreateGrant) && permitted && constraints.are_within(&parent.body.constraints)
+    };
+    if grants.of_grantee(&by.body.grantee).any(is_parent) {
         return Ok(());
     }
     Err(ServiceError::AccessDenied(

@@ -9,6 +9,7 @@ mod cryptography;
 mod custom_key_stores;
 mod decide_at_commit;
 mod expiry;
+mod explaining;
 mod faults;
 mod first_use;
 mod grant_requests;
