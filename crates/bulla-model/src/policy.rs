@@ -37,6 +37,9 @@ use self::statement::Statement;
 /// Most bytes of a document: 32 KiB, as AWS has it for key policies.
 pub const MAX_DOCUMENT_BYTES: usize = 32_768;
 
+/// Most statements of a document: more than the largest that are in use, and few enough to look at for every request.
+pub const MAX_STATEMENTS: usize = 256;
+
 /// What a document is attached to; its grammar differs a little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PolicyKind {
@@ -59,7 +62,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`PolicyError`] with the place, for anything that the grammar of `kind` does not have, for duplicate members, and for documents
-    /// beyond the limits (32 KiB, 16 levels, wildcards whose matching would be slow).
+    /// beyond the limits (32 KiB, 16 levels, 256 statements, wildcards whose matching would be slow).
     pub fn parse(kind: PolicyKind, document: &str) -> Result<Self, PolicyError> {
         parse::parse(kind, document)
     }

@@ -7,9 +7,10 @@ use super::pattern::{Syntax, Template};
 use super::principal::{Named, Principals};
 use super::resource::{ResourcePattern, Resources};
 use super::statement::{About, Statement};
-use super::{Effect, MAX_DOCUMENT_BYTES, Policy, PolicyError, PolicyKind};
+use super::{Effect, MAX_DOCUMENT_BYTES, MAX_STATEMENTS, Policy, PolicyError, PolicyKind};
 
-/// What matching may cost altogether, in comparisons for each character of a value: patterns with `*` and `?` are not free.
+/// What matching may cost altogether, in comparisons for each character of a value: patterns with `*` and `?`, or with two stars, are not
+/// free.
 const MAX_COST: usize = 1024;
 
 const OVERLY_PERMISSIVE: &str = "OverlyPermissiveCondition:EncryptionContext: Using the ForAllValues set operator with a single-valued \
@@ -53,6 +54,12 @@ pub(super) fn parse(kind: PolicyKind, document: &str) -> Result<Policy, PolicyEr
     }
     let statements = match statements {
         None => return Err(PolicyError::at("", "Missing required field Statement")),
+        Some(Json::Array(items)) if items.len() > MAX_STATEMENTS => {
+            return Err(PolicyError::at(
+                "/Statement",
+                format!("A policy has at most {MAX_STATEMENTS} statements"),
+            ));
+        }
         Some(Json::Array(items)) => {
             let items = items.iter().enumerate();
             let read = items.map(|(at, item)| reader.statement(item, &format!("/Statement/{at}")));
@@ -289,7 +296,7 @@ impl Reader {
         if self.cost > MAX_COST {
             return Err(PolicyError::at(
                 place,
-                "The policy has too many or too long patterns with both * and ?",
+                "The policy has too many or too long patterns with wildcards",
             ));
         }
         Ok(())

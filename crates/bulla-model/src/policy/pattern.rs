@@ -97,9 +97,13 @@ impl Template {
                     .sum();
                 known
             }
-            None => 0,
+            None => usize::from(stars(&self.parts) > 1),
         }
     }
+}
+
+fn stars(parts: &[Part]) -> usize {
+    parts.iter().filter(|part| **part == Part::Many).count()
 }
 
 /// The six components of an ARN, each with its own wildcards: a wildcard does not span components, but for the last.
@@ -162,7 +166,7 @@ impl ArnTemplate {
             Some(ArnGlob::Components(components)) => components.iter().map(Glob::cost).sum(),
             Some(_) => 0,
             None if self.parts.contains(&Part::One) && self.parts.contains(&Part::Many) => 256,
-            None => 0,
+            None => usize::from(stars(&self.parts) > 1),
         }
     }
 }
@@ -360,7 +364,8 @@ impl Glob {
         }
     }
 
-    /// Length of the segments that are searched for and have a `?`: each character of the text may be compared so often.
+    /// How often each character of the text may be compared: the length of the segments that are searched for and have a `?`, and once
+    /// for all others that are.
     fn cost(&self) -> usize {
         let searched = self.segments.len().saturating_sub(2);
         let lengths = self
@@ -372,7 +377,7 @@ impl Glob {
                 Segment::Literal(_) => 0,
                 Segment::Holed(units) => units.len(),
             });
-        lengths.sum()
+        lengths.sum::<usize>() + usize::from(searched > 0)
     }
 }
 

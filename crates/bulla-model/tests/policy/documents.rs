@@ -1,6 +1,6 @@
 //! What is a policy document and what is not, with the place.
 
-use bulla_model::policy::{MAX_DOCUMENT_BYTES, Policy, PolicyKind};
+use bulla_model::policy::{MAX_DOCUMENT_BYTES, MAX_STATEMENTS, Policy, PolicyKind};
 use proptest::prelude::*;
 
 const KEY_STATEMENT: &str = r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}"#;
@@ -210,6 +210,18 @@ fn documents_have_limits() {
     };
     assert!(Policy::parse(PolicyKind::Key, &long(MAX_DOCUMENT_BYTES)).is_ok());
     assert!(refusal(PolicyKind::Key, &long(MAX_DOCUMENT_BYTES + 1)).contains("32768"));
+    let many = |count: usize| format!(r#"{{"Statement":[{}]}}"#, vec![KEY_STATEMENT; count].join(","));
+    assert!(Policy::parse(PolicyKind::Key, &many(MAX_STATEMENTS)).is_ok());
+    assert_eq!(
+        refusal(PolicyKind::Key, &many(MAX_STATEMENTS + 1)),
+        "A policy has at most 256 statements (at /Statement)"
+    );
+    let starred = format!(
+        r#"{{"Statement":{{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*",
+            "Condition":{{"StringLike":{{"a:b":[{}]}}}}}}}}"#,
+        vec!["\"*a*b*\""; 1025].join(",")
+    );
+    assert!(refusal(PolicyKind::Key, &starred).contains("too many"));
     let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
     assert!(refusal(PolicyKind::Key, &deep).contains("too deeply nested"));
     let slow = format!(
@@ -217,7 +229,10 @@ fn documents_have_limits() {
             "Condition":{{"StringLike":{{"a:b":"*{}?*"}}}}}}}}"#,
         "a".repeat(2000)
     );
-    assert!(refusal(PolicyKind::Key, &slow).contains("patterns with both * and ?"));
+    assert!(
+        refusal(PolicyKind::Key, &slow)
+            .contains("too long patterns with wildcards (at /Statement/Condition/StringLike/a:b)")
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod decisions;
 mod documents;
 mod examples;
 mod harness;
+mod key_policies;
 mod reference;
 mod variables;
 mod wildcards;

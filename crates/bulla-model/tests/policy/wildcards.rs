@@ -1,6 +1,6 @@
 //! Actions, resources and principals: wildcards, case, negation.
 
-use bulla_model::policy::{Asker, Effect};
+use bulla_model::policy::{Asker, Effect, Policy, PolicyKind};
 
 use crate::harness::{ALICE, KEY, Keys, identity_policy, key_policy, request, session, user};
 
@@ -294,4 +294,37 @@ fn hostile_patterns_cost_a_pass_over_the_text() {
             None
         );
     }
+}
+
+/// The same in every place that takes wildcards, with what makes backtracking matchers exponential: no value ends the matching early.
+#[test]
+fn hostile_patterns_cost_no_more_in_any_place() {
+    let long = "a".repeat(2000);
+    let arn = format!("arn:aws:kms:{long}:111122223333:key/{long}");
+    let (stars, holes) = (format!("{}b", "*a".repeat(1000)), format!("{}b", "?*".repeat(1000)));
+    let alike = format!("{}*b", "*a?".repeat(100));
+    let mut evaluated = 0;
+    for pattern in [&stars, &holes, &alike] {
+        let conditions = format!(
+            r#"{{"StringLike":{{"k:k":"{pattern}"}},"StringNotLike":{{"k:k":"{pattern}"}},"ArnLike":{{"k:arn":"arn:*:*:*:*:{pattern}"}}}}"#
+        );
+        for statement in [
+            format!(r#"{{"Effect":"Allow","Action":"kms:*","Resource":"arn:aws:kms:{pattern}:*:{pattern}"}}"#),
+            format!(r#"{{"Effect":"Allow","Action":"kms:*","NotResource":"arn:aws:kms:*:*:{pattern}"}}"#),
+            format!(r#"{{"Effect":"Allow","Action":"kms:{pattern}","Resource":"*"}}"#),
+            format!(r#"{{"Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{conditions}}}"#),
+            format!(r#"{{"Effect":"Allow","Action":"kms:*","Resource":"arn:aws:kms:*:*:${{aws:username}}{pattern}"}}"#),
+        ] {
+            let document = format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#);
+            // What would cost too much is refused, with its place.
+            let Ok(policy) = Policy::parse(PolicyKind::Identity, &document) else {
+                continue;
+            };
+            let keys = crate::harness::keys(&[("k:k", &[&long]), ("k:arn", &[&arn]), ("aws:username", &[&long])]);
+            let action = format!("kms:{long}");
+            let _ = policy.evaluate(&request(user(ALICE), &action, &arn, &keys));
+            evaluated += 1;
+        }
+    }
+    assert!(evaluated >= 10, "{evaluated}");
 }
