@@ -3,6 +3,7 @@
 mod access_keys;
 mod api_tokens;
 mod audit_reading;
+pub(crate) mod grants;
 mod policies;
 mod principals;
 mod reset;

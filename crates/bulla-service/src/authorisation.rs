@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bulla_model::GrantOperation;
-use bulla_model::policy::{Asker, Decision as Decided, Outcome, Policy, Reason, Request, Sides, decide};
+use bulla_model::policy::{Asker, Decision as Decided, Outcome, Policy, Reason, Request, Side, Sides, decide};
 use bulla_store::{RowFilter, Table};
 use serde_json::{Value, json};
 
@@ -13,8 +13,8 @@ use crate::conditions::Conditions;
 use crate::decision::Decision;
 use crate::entry::KeyEntry;
 use crate::grants::{GrantEntry, open_token};
-use crate::roles::role_allows;
-use crate::row_ids::{RowKey, aliases_set, parse_key_row};
+use crate::roles::{CREATOR, creator_may, role_allows};
+use crate::row_ids::{RowKey, aliases_set, every_key, parse_key_row};
 
 /// Actions that a key policy can allow to another account.
 ///
@@ -80,16 +80,22 @@ impl Decision<'_> {
             true => self.aliases_of(key).await?,
             false => Vec::new(),
         };
-        let mut decided = self.decide(action, key.arn.as_str(), Some(key), Some(policy), &aliases);
+        let decided = self.decide(action, key.arn.as_str(), Some(key), Some(policy), &aliases);
         if let Outcome::NotAllowed(_) = decided.outcome
             && let Some(operation) = grantable(action)
             && let Some(grant) = self.granted(action, operation, key, &aliases).await?
         {
             self.grant = Some(grant.clone());
-            decided = Decided {
-                outcome: Outcome::Allowed,
-                by: vec![Reason::Grant(grant.id.to_string())],
-            };
+            return Ok(by_grant(&grant));
+        }
+        // A grant on every key of an account is the account's word, as an identity policy is: it counts where the key's policy leaves
+        // the decision to the account.
+        if decided.outcome == Outcome::NotAllowed(Side::Identity)
+            && let Some(operation) = grantable(action)
+            && let Some(grant) = self.granted_everywhere(action, operation, key).await?
+        {
+            self.grant = Some(grant.clone());
+            return Ok(by_grant(&grant));
         }
         Ok(decided)
     }
@@ -167,7 +173,9 @@ impl Decision<'_> {
         let account = key
             .and_then(|key| key.arn.as_str().split(':').nth(4))
             .unwrap_or_default();
-        let role = role_allows(self.role, action).then(|| self.role.as_str());
+        let by_role = || role_allows(self.role, action).then(|| self.role.as_str());
+        let as_creator = || creator_may(action) && key.is_some_and(|key| self.made(key));
+        let role = by_role().or_else(|| as_creator().then_some(CREATOR));
         let identity: Vec<(&str, &Policy)> = self.identity_policies().collect();
         let sides = Sides {
             resource_account: account,
@@ -187,6 +195,13 @@ impl Decision<'_> {
             role: None,
             federated: None,
         }
+    }
+
+    /// Whether the caller made the key; not whoever has the ARN of somebody who did and was deleted since.
+    fn made(&self, key: &KeyEntry) -> bool {
+        let principal = self.principal.as_ref();
+        key.body.creator.as_deref() == Some(self.call.caller.arn().as_str())
+            && principal.is_some_and(|principal| principal.body.created <= key.body.created)
     }
 
     fn identity_policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
@@ -232,10 +247,7 @@ impl Decision<'_> {
             key: Some(key),
             aliases: &[],
         };
-        let admits = |grant: &&Arc<GrantEntry>| {
-            let constrained = operation.has_context(key.body.spec);
-            grant.permits(operation) && (!constrained || grant.body.constraints.admit(context.context_pairs()))
-        };
+        let admits = |grant: &&Arc<GrantEntry>| is_admitted(grant, operation, key, &context);
         if let Some(grant) = grants.of_grantee(asker.arn).find(admits) {
             return Ok(Some(grant.clone()));
         }
@@ -259,6 +271,31 @@ impl Decision<'_> {
         Ok(by_identity.is_allowed().then_some(grant))
     }
 
+    /// Finds a grant of every key of the key's account and region to the caller, who is of that account, that permits the operation.
+    async fn granted_everywhere(
+        &mut self,
+        action: &str,
+        operation: GrantOperation,
+        key: &KeyEntry,
+    ) -> Result<Option<Arc<GrantEntry>>, ServiceError> {
+        let (account, region, _) =
+            parse_key_row(&key.row.id).ok_or(ServiceError::Internal("a key row without a key id"))?;
+        if account != *self.account() {
+            return Ok(None);
+        }
+        let grants = self.grants_of(&every_key(&account, &region)).await?;
+        let context = Conditions {
+            decision: self,
+            action,
+            key: Some(key),
+            aliases: &[],
+        };
+        let mut of_caller = grants.of_grantee(self.asker().arn);
+        Ok(of_caller
+            .find(|grant| is_admitted(grant, operation, key, &context))
+            .cloned())
+    }
+
     /// Notes what decided for the event, and makes a denial of it.
     pub(crate) fn record(
         &mut self,
@@ -268,7 +305,11 @@ impl Decision<'_> {
         usual: bool,
     ) -> Result<(), ServiceError> {
         // The role under the usual key policy says nothing that the event does not say already.
-        let of_role = |reason: &Reason| matches!(reason, Reason::Role(_) | Reason::ResourcePolicy { .. });
+        let of_role = |reason: &Reason| match reason {
+            Reason::Role(role) => *role != CREATOR,
+            Reason::ResourcePolicy { .. } => true,
+            Reason::IdentityPolicy { .. } | Reason::Grant(_) => false,
+        };
         if self.explains || !usual || !decided.by.iter().all(of_role) {
             self.decided_by.extend(decided.by.iter().map(shown));
         }
@@ -276,6 +317,19 @@ impl Decision<'_> {
             None => Ok(()),
             Some(denial) => Err(ServiceError::AccessDenied(denial)),
         }
+    }
+}
+
+/// Whether a grant permits the operation on a key under the request's context.
+fn is_admitted(grant: &GrantEntry, operation: GrantOperation, key: &KeyEntry, context: &Conditions<'_>) -> bool {
+    let constrained = operation.has_context(key.body.spec);
+    grant.permits(operation) && (!constrained || grant.body.constraints.admit(context.context_pairs()))
+}
+
+fn by_grant(grant: &GrantEntry) -> Decided {
+    Decided {
+        outcome: Outcome::Allowed,
+        by: vec![Reason::Grant(grant.id.to_string())],
     }
 }
 

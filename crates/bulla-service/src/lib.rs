@@ -49,6 +49,7 @@ mod settings;
 mod verification;
 
 pub use access::{Access, Accessed, Announced, Failure};
+pub use administration::grants::{GiveGrantRequest, GivenGrant, TakeGrantRequest};
 pub use administration::{
     AccessKeyDescription, ApiTokenDescription, CreateAccessKeyResponse, CreateApiTokenResponse,
     CreatePrincipalResponse, NewCredentials, PrincipalDescription,

@@ -33,6 +33,46 @@ pub(crate) fn role_allows(role: Role, action: &str) -> bool {
     }
 }
 
+/// What the reasons of a decision call whoever made a key.
+pub(crate) const CREATOR: &str = "creator";
+
+/// Whether the creator of a key may do this to it: manage it, not use it. It stands beside the identity policies: a key policy that leaves
+/// nothing to those leaves nothing to the creator.
+pub(crate) fn creator_may(action: &str) -> bool {
+    const MANAGES: [&str; 29] = [
+        "kms:CancelKeyDeletion",
+        "kms:CreateAlias",
+        "kms:CreateGrant",
+        "kms:DeleteAlias",
+        "kms:DeleteImportedKeyMaterial",
+        "kms:DescribeKey",
+        "kms:DisableKey",
+        "kms:DisableKeyRotation",
+        "kms:EnableKey",
+        "kms:EnableKeyRotation",
+        "kms:GetKeyLastUsage",
+        "kms:GetKeyPolicy",
+        "kms:GetKeyRotationStatus",
+        "kms:GetParametersForImport",
+        "kms:GetPublicKey",
+        "kms:ImportKeyMaterial",
+        "kms:ListGrants",
+        "kms:ListKeyPolicies",
+        "kms:ListKeyRotations",
+        "kms:ListResourceTags",
+        "kms:PutKeyPolicy",
+        "kms:RevokeGrant",
+        "kms:RotateKeyOnDemand",
+        "kms:ScheduleKeyDeletion",
+        "kms:TagResource",
+        "kms:UntagResource",
+        "kms:UpdateAlias",
+        "kms:UpdateKeyDescription",
+        "kms:UpdatePrimaryRegion",
+    ];
+    MANAGES.contains(&action)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +93,22 @@ mod tests {
             assert!(!role_allows(Role::Auditor, action), "{action}");
         }
         assert!(!role_allows(Role::User, "kms:DescribeKey"));
+    }
+
+    #[test]
+    fn creators_manage_and_do_not_use() {
+        for action in ["kms:PutKeyPolicy", "kms:CreateGrant", "kms:DescribeKey"] {
+            assert!(creator_may(action), "{action}");
+        }
+        for action in [
+            "kms:Encrypt",
+            "kms:Decrypt",
+            "kms:Sign",
+            "kms:GenerateDataKey",
+            "kms:CreateKey",
+            "bulla:GetToken",
+        ] {
+            assert!(!creator_may(action), "{action}");
+        }
     }
 }

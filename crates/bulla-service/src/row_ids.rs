@@ -75,6 +75,11 @@ pub(crate) fn grant_row(key_row: &str, grant_id: &str) -> String {
     format!("{key_row}/{grant_id}")
 }
 
+/// `account/region/*`: every key of an account and a region, as what a grant is on.
+pub(crate) fn every_key(account: &AccountId, region: &Region) -> String {
+    format!("{account}/{region}/*")
+}
+
 /// `account/region/alias/`: all aliases of an account and a region, as a set.
 pub(crate) fn aliases_set(account: &AccountId, region: &Region) -> String {
     format!("{account}/{region}/alias/")

@@ -14,6 +14,7 @@ mod faults;
 mod first_use;
 mod grant_requests;
 mod granting;
+mod given_grants;
 mod grants;
 mod harness;
 mod hostile_store;
