@@ -4,6 +4,7 @@
 //! stack with an empty handler. The floor of the latencies is a bare write of one group commit's bytes and `fdatasync`, on the disk that holds the
 //! data directory, in the same run.
 
+mod policy;
 mod primitives;
 
 use std::fs::File;
@@ -34,7 +35,7 @@ pub(crate) fn run(quick: bool, wanted: &dyn Fn(&str) -> bool, emit: &mut dyn FnM
         .iter()
         .map(|operation| format!("serve/{operation}"))
         .collect();
-    if names.iter().any(|name| wanted(name)) {
+    if names.iter().any(|name| wanted(name)) || wanted(policy::NAME) {
         let service = Service::start()?;
         let sync_ms = bare_sync_p50_ms(service.dir.path())?;
         let time = Duration::from_millis(if quick { 1_000 } else { 5_000 });
@@ -52,6 +53,9 @@ pub(crate) fn run(quick: bool, wanted: &dyn Fn(&str) -> bool, emit: &mut dyn FnM
                     emit(Figure::rate(&format!("{name}/primitive"), rate, "op/s", floor));
                 }
             }
+        }
+        if wanted(policy::NAME) {
+            policy::figure(&service, time, emit)?;
         }
         service.stop()?;
     }
@@ -228,10 +232,16 @@ impl Service {
     }
 
     fn call(&self, target: &str, body: &Value) -> Result<Value> {
+        self.call_as(self.signer(), target, &body.to_string())
+    }
+
+    fn call_as(&self, mut signer: Signer, target: &str, body: &str) -> Result<Value> {
         let mut request = Vec::new();
-        self.signer()
-            .request_now(&mut request, target, body.to_string().as_bytes());
-        Ok(serde_json::from_slice(&load::once(self.address, &request)?)?)
+        signer.request_now(&mut request, target, body.as_bytes());
+        match load::once(self.address, &request)?.as_slice() {
+            [] => Ok(Value::Null),
+            answer => Ok(serde_json::from_slice(answer)?),
+        }
     }
 
     /// Target and body of an operation on 32 bytes, under a context of one pair where it takes one.
@@ -281,7 +291,17 @@ impl Service {
     }
 
     fn measure(&self, connections: usize, time: Duration, target: &str, body: &str) -> Result<load::Outcome> {
-        let mut signer = self.signer();
+        self.measure_as(self.signer(), connections, time, target, body)
+    }
+
+    fn measure_as(
+        &self,
+        mut signer: Signer,
+        connections: usize,
+        time: Duration,
+        target: &str,
+        body: &str,
+    ) -> Result<load::Outcome> {
         let (target, body) = (target.to_owned(), body.to_owned());
         Ok(load::run(self.address, connections, time, move |request| {
             signer.request_now(request, &target, body.as_bytes());
