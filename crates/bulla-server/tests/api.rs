@@ -6,8 +6,14 @@
 mod arbitrary_bytes;
 #[path = "api/audited_refusals.rs"]
 mod audited_refusals;
+#[path = "api/authorisation.rs"]
+mod authorisation;
 #[path = "api/bad_input.rs"]
 mod bad_input;
+#[path = "api/calls.rs"]
+mod calls;
+#[path = "api/condition_keys.rs"]
+mod condition_keys;
 #[path = "api/custom_key_stores.rs"]
 mod custom_key_stores;
 #[path = "api/dev_mode.rs"]
@@ -40,6 +46,8 @@ mod pages;
 mod shutdown;
 #[path = "api/signatures.rs"]
 mod signatures;
+#[path = "api/strangers.rs"]
+mod strangers;
 #[path = "api/tags.rs"]
 mod tags;
 #[path = "api/tls.rs"]

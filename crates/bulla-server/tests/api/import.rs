@@ -13,7 +13,7 @@ fn bytes(value: &Value) -> Vec<u8> {
     STANDARD.decode_to_vec(value.as_str().unwrap()).unwrap()
 }
 
-async fn external_key(server: &Harness) -> String {
+pub(crate) async fn external_key(server: &Harness) -> String {
     let made = server.ok("CreateKey", json!({"Origin": "EXTERNAL"})).await;
     let metadata = &made["KeyMetadata"];
     assert_eq!(
@@ -24,13 +24,13 @@ async fn external_key(server: &Harness) -> String {
     metadata["KeyId"].as_str().unwrap().to_owned()
 }
 
-async fn parameters(server: &Harness, key: &str) -> Value {
+pub(crate) async fn parameters(server: &Harness, key: &str) -> Value {
     let input = json!({"KeyId": key, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"});
     server.ok("GetParametersForImport", input).await
 }
 
 /// An import of 32 times a byte that does not expire.
-fn import(parameters: &Value, material: u8) -> Value {
+pub(crate) fn import(parameters: &Value, material: u8) -> Value {
     let key = PublicKey::from_spki_der(&bytes(&parameters["PublicKey"])).unwrap();
     let wrapped = wrap_for_import(&key, WrappingAlgorithm::RsaesOaepSha256, &SystemRandom, &[material; 32]).unwrap();
     json!({

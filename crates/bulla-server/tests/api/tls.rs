@@ -244,3 +244,49 @@ async fn plain_http_on_a_tls_port_is_cut() {
     assert!(!said.starts_with(b"HTTP"));
     assert_eq!(shown(&server).await, "first");
 }
+
+/// Somebody who may list keys over TLS only, and his request to do so.
+async fn over_tls(server: &Harness) -> (crate::calls::Person, Vec<u8>) {
+    let app = server.person(&server.initialised.account, "app").await;
+    let statement = serde_json::json!({"Effect": "Allow", "Action": "kms:ListKeys", "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "true"}}});
+    server.give(&app, &serde_json::json!([statement])).await;
+    let request = server.signed_as(&app, "ListKeys", &serde_json::json!({}));
+    (app, request)
+}
+
+#[tokio::test]
+async fn a_policy_can_ask_for_tls() {
+    let directory = tempfile::tempdir().unwrap();
+    install(&directory, "first.pem", "first.key");
+    let server = start(&directory, NEVER).await;
+    let (_app, request) = over_tls(&server).await;
+    let mut stream = connect(&server, b"http/1.1").await;
+    stream.write_all(&request).await.unwrap();
+    assert_eq!(Answer::read(&mut stream).await.expect("an answer").said().0, "ok");
+}
+
+#[tokio::test]
+async fn a_policy_that_asks_for_tls_believes_a_trusted_proxy_and_nobody_else() {
+    let forwarded = |request: &[u8], protocol: &str| {
+        let text = String::from_utf8(request.to_vec()).unwrap();
+        let header = format!("X-Forwarded-Proto: {protocol}\r\nX-Amz-Date");
+        text.replacen("X-Amz-Date", &header, 1).into_bytes()
+    };
+    let proxied = Harness::with(|config| config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await;
+    let (_app, request) = over_tls(&proxied).await;
+    for (protocol, code) in [("https", "ok"), ("http", "AccessDeniedException")] {
+        assert_eq!(
+            proxied.raw(&forwarded(&request, protocol)).await.said().0,
+            code,
+            "{protocol}"
+        );
+    }
+    assert_eq!(proxied.raw(&request).await.said().0, "AccessDeniedException");
+    let plain = Harness::start().await;
+    let (_app, request) = over_tls(&plain).await;
+    assert_eq!(
+        plain.raw(&forwarded(&request, "https")).await.said().0,
+        "AccessDeniedException"
+    );
+}

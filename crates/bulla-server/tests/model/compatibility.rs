@@ -25,6 +25,8 @@ const HELD: &str = "## Held for every operation that is built
 | a call that succeeds, with an unmodified boto3; no member in the answer that AWS does not have, each of its type; every member somewhere, but for those below; DryRun wherever AWS has it | `every_operation_of_awss_model_is_called_and_every_member_of_its_outputs_comes` |
 | which of several mistakes is named, and AWS's words for it | `of_several_mistakes_awss_first_is_named`, `a_key_that_can_not_be_found_is_named_as_aws_names_it`, `operations_on_keys_refuse_aliases_before_they_look_them_up` |
 | the same error codes as moto, where moto is right | `wrong_calls_get_motos_error_codes_where_moto_is_right` |
+| who may: allowed, denied by default, explicitly and by condition, allowed by grant; another account | `every_operation_is_denied_by_default_and_allowed_by_a_policy` and the tests beside it, `a_stranger_learns_nothing_of_a_key_by_any_operation` |
+| every condition key, filled from a request that has it | `every_condition_key_is_filled_from_the_request_that_has_it` |
 | the life of keys, in random sequences | `every_sequence_of_operations_is_answered_as_awss_state_machine_has_it` |
 
 ";
@@ -39,6 +41,8 @@ const DIFFERENCES: &str = "## Deliberate differences
 | grant tokens in validation messages | not shown: they are credentials of sorts |
 | on-demand rotation, replication, change of the primary Region | done when they are answered: `OnDemandRotationStartDate` never comes, `Creating` and `Updating` are never met |
 | `SourceArn`, `GranteeServicePrincipal`, `RetiringServicePrincipal` of grants | AWS's own services do not call here |
+| `kms:ViaService`, `kms:RecipientAttestation:*` | never there; `kms:GrantIsForAWSResource` is always false |
+| the creator of a key | manages it (and does not use it) as if an identity policy said so; in AWS, who makes a key has no right to it by that |
 | sets of values in validation messages | in AWS's order where an answer of AWS was recorded (`EncryptionAlgorithmSpec`, `SigningAlgorithmSpec`, `MacAlgorithmSpec`, `KeySpec`), else in the model's |
 
 ";
