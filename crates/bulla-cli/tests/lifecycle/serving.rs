@@ -119,6 +119,19 @@ fn an_identity_policy_that_is_given_beside_a_running_server_decides_at_once() {
     assert_eq!(shown.stdout, format!("{policy}\n").as_bytes());
     assert!(on(&data, &["principal", "delete-policy", "ann", "lists"]).succeeded());
     assert_eq!(lists(&ann), Some(1));
+    // What denied is in the server's log.
+    let never = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"kms:List*","Resource":"*"}}"#;
+    fs::write(document, never).expect("a file");
+    assert!(
+        on(
+            &data,
+            &["principal", "put-policy", "ann", "never", "--document", document]
+        )
+        .succeeded()
+    );
+    assert_eq!(lists(&ann), Some(1));
+    let decided_by = r#"decided_by=[{"policy":"identity policy never","statement":0}]"#;
+    server.wait_for_log(decided_by).expect("a line that says so");
     fs::write(document, "{}").expect("a file");
     let refused = on(&data, &put);
     assert_eq!(refused.code, Some(1), "{refused:?}");
