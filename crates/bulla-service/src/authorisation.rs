@@ -272,7 +272,7 @@ impl Decision<'_> {
     }
 
     /// Finds a grant of every key of the key's account and region to the caller, who is of that account, that permits the operation.
-    async fn granted_everywhere(
+    pub(crate) async fn granted_everywhere(
         &mut self,
         action: &str,
         operation: GrantOperation,

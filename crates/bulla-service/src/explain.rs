@@ -10,7 +10,7 @@ use crate::decision::{Decision, EventKind};
 use crate::limits::{context_value, members, shown};
 use crate::operations::create_grant::require_within;
 use crate::runner::{BULLA, Operation};
-use crate::{Call, Caller, Service, ServiceError};
+use crate::{Access, Call, Caller, Service, ServiceError};
 
 /// What is to be explained: whether a principal may do something, asking as described.
 #[derive(Debug, Clone)]
@@ -32,12 +32,14 @@ pub struct ExplainRequest {
 }
 
 /// What an action would be done to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ExplainedResource {
     /// A key, as requests name it: key id, key ARN, alias name or alias ARN.
     Key(String),
     /// What has no policy of its own: an alias itself, a user, or `*`.
     Other(String),
+    /// What is not a key and may be sealed under one: a token, a codec's namespace. The action is the access's own.
+    Access(Box<Access>),
 }
 
 /// A decision and what made it.
@@ -87,6 +89,7 @@ impl Operation for ExplainRequest {
                 "resource",
                 match &self.resource {
                     ExplainedResource::Key(named) | ExplainedResource::Other(named) => shown(named),
+                    ExplainedResource::Access(access) => access.resource.as_str().into(),
                 },
             ),
             ("encryptionContext", context_value(&self.encryption_context)),
@@ -95,7 +98,7 @@ impl Operation for ExplainRequest {
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Explanation, ServiceError> {
         decision.authorise("bulla:Explain", "*")?;
-        self.require_action()?;
+        let action = self.action()?;
         let call = self.call_of_principal(decision.call);
         let asked = || self.asked();
         let mut subject = Decision::of(decision.core, &call, &asked, &[]);
@@ -114,7 +117,7 @@ impl Operation for ExplainRequest {
         Ok(Explanation {
             allowed: denial.is_none(),
             principal: self.principal.clone(),
-            action: self.action.clone(),
+            action: action.to_owned(),
             resource,
             denial,
             decided_by: std::mem::take(&mut subject.decided_by),
@@ -138,6 +141,14 @@ impl ExplainRequest {
                 subject.authorise(&self.action, arn)?;
                 Ok(arn.clone())
             }
+            ExplainedResource::Access(access) => match subject.authorise_access(access).await {
+                // Allowed; what state the key is in, and of what kind, is another matter.
+                Ok(_)
+                | Err(ServiceError::Disabled(_) | ServiceError::InvalidState(_) | ServiceError::InvalidKeyUsage(_)) => {
+                    Ok(access.resource.to_string())
+                }
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -161,11 +172,15 @@ impl ExplainRequest {
         match (&self.resource, subject.resources.first()) {
             (ExplainedResource::Key(_), Some(arn)) => arn.to_string(),
             (ExplainedResource::Key(named) | ExplainedResource::Other(named), _) => named.clone(),
+            (ExplainedResource::Access(access), _) => access.resource.to_string(),
         }
     }
 
     /// What the event of the request would show as asked.
     fn asked(&self) -> Map<String, Value> {
+        if let ExplainedResource::Access(access) = &self.resource {
+            return Operation::parameters(&**access);
+        }
         let mut asked = self.parameters.clone();
         let name = match self.action.as_str() {
             "kms:ReEncryptFrom" => "sourceEncryptionContext",
@@ -194,10 +209,14 @@ impl ExplainRequest {
         }
     }
 
-    fn require_action(&self) -> Result<(), ServiceError> {
+    /// The action that is decided.
+    fn action(&self) -> Result<&str, ServiceError> {
+        if let ExplainedResource::Access(access) = &self.resource {
+            return Ok(access.action);
+        }
         let legal = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
         match self.action.split_once(':') {
-            Some((service, name)) if legal(service) && legal(name) => Ok(()),
+            Some((service, name)) if legal(service) && legal(name) => Ok(&self.action),
             _ => Err(ServiceError::Validation(
                 "An action is a service, a colon and a name, as in kms:Decrypt".to_owned(),
             )),

@@ -56,7 +56,7 @@ fn use_of(action: &str) -> &'static Use {
 
 impl Decision<'_> {
     /// Decides an access; tells the key, where one is named.
-    pub(super) async fn authorise_access(&mut self, access: &Access) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
+    pub(crate) async fn authorise_access(&mut self, access: &Access) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
         let Some(reference) = &access.key else {
             return self.authorise_without_key(access).map(|()| None);
         };
@@ -156,6 +156,13 @@ impl Decision<'_> {
             decided.outcome = Outcome::Allowed;
             decided.by = vec![Reason::Grant(grant)];
         }
+        if own
+            && decided.outcome == Outcome::NotAllowed(Side::Identity)
+            && let Some(grant) = self.grant_on_every_key_for(access, key).await?
+        {
+            decided.outcome = Outcome::Allowed;
+            decided.by = vec![Reason::Grant(grant)];
+        }
         self.record(action, resource, decided, usual)
     }
 
@@ -193,6 +200,25 @@ impl Decision<'_> {
         }
         for operation in use_of(access.action).grants {
             if let Some(grant) = self.granted(access.action, *operation, key, aliases).await? {
+                let id = grant.id.to_string();
+                self.grant = Some(grant);
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same of a grant on every key, where the key's policy leaves it to the account.
+    async fn grant_on_every_key_for(
+        &mut self,
+        access: &Access,
+        key: &KeyEntry,
+    ) -> Result<Option<String>, ServiceError> {
+        if key.body.spec != KeySpec::SymmetricDefault {
+            return Ok(None);
+        }
+        for operation in use_of(access.action).grants {
+            if let Some(grant) = self.granted_everywhere(access.action, *operation, key).await? {
                 let id = grant.id.to_string();
                 self.grant = Some(grant);
                 return Ok(Some(id));

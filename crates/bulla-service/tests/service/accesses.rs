@@ -466,3 +466,59 @@ fn open_intents(h: &Harness) -> Vec<String> {
         .map(|id| id.as_str().expect("an id").to_owned())
         .collect()
 }
+
+#[tokio::test]
+async fn an_access_is_explained_as_it_is_decided_and_a_grant_on_every_key_admits_it() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let (arn, ann) = h.user("ann", Role::User).await;
+    let agree = async |access: Access| {
+        let decided = h.service.access(&ann, access.clone()).await;
+        let event = h.last_event();
+        let question = ExplainRequest {
+            principal: arn.clone(),
+            action: access.action.to_owned(),
+            resource: ExplainedResource::Access(Box::new(access)),
+            encryption_context: context(&[]),
+            parameters: serde_json::Map::new(),
+            source_ip: Some("192.0.2.7".to_owned()),
+            secure_transport: true,
+        };
+        let explained = h.service.explain(&operator, question).await.expect("explains");
+        let denial = decided.as_ref().err().and_then(ServiceError::message);
+        assert_eq!((explained.allowed, &explained.denial), (decided.is_ok(), &denial));
+        if let Some(by) = event["additionalEventData"].get("decidedBy") {
+            assert_eq!(by, &json!(explained.decided_by));
+        }
+        decided.is_ok()
+    };
+    assert!(!agree(opening("a", Some(&key))).await);
+    let may = json!({"Effect": "Allow", "Action": "bulla:GetToken", "Resource": token("a").as_str()});
+    give(&h, &arn, "may", may).await;
+    assert!(agree(opening("a", Some(&key))).await);
+    assert!(!agree(opening("b", Some(&key))).await);
+    assert!(!agree(sealing("a", Some(&key))).await);
+    let deny = json!({"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"});
+    give(&h, &arn, "never", deny).await;
+    assert!(!agree(opening("a", Some(&key))).await);
+    for name in ["may", "never"] {
+        let taken = h
+            .service
+            .delete_principal_policy(&operator, arn.clone(), name.to_owned());
+        taken.await.expect("takes");
+    }
+    let everywhere = GiveGrantRequest {
+        key_id: "*".to_owned(),
+        grantee_principal: arn.to_string(),
+        operations: vec![GrantOperation::Decrypt],
+        constraints: GrantConstraints {
+            equals: None,
+            subset: Some([("client_id".to_owned(), "b".to_owned())].into()),
+        },
+    };
+    h.service.give_grant(&operator, everywhere).await.expect("gives");
+    assert!(agree(opening("b", Some(&key))).await);
+    assert!(!agree(opening("a", Some(&key))).await);
+    assert!(!agree(sealing("b", Some(&key))).await);
+    h.verify();
+}
