@@ -17,6 +17,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("bulla-envelope", &["bulla-crypto", "bulla-kms"]),
     ("bulla-temporal", &["bulla-crypto", "bulla-envelope", "bulla-kms"]),
     (
+        "bulla-tokens",
+        &["bulla-crypto", "bulla-envelope", "bulla-kms", "bulla-model"],
+    ),
+    (
         "bulla-service",
         &["bulla-audit", "bulla-crypto", "bulla-kms", "bulla-model", "bulla-store"],
     ),
@@ -81,6 +85,10 @@ const KNOWS_NOTHING_OF: &[(&str, &[&str])] = &[
         &["axum", "hyper", "sqlx", "aws-sdk-kms", "bulla-store", "bulla-kms-local"],
     ),
     ("bulla-store-sql", &["bulla-crypto", "bulla-kms", "axum", "aws-sdk-kms"]),
+    (
+        "bulla-tokens",
+        &["axum", "sea-query", "aws-sdk-kms", "ring", "openssl", "native-tls"],
+    ),
     (
         "bulla-cli",
         &["ring", "openssl", "openssl-sys", "native-tls", "rsa", "bulla-testkit"],

@@ -1,0 +1,214 @@
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bulla_crypto::sha256;
+use bulla_envelope::KeyRing;
+use bulla_kms::KeyProvider;
+
+use crate::ClientId;
+
+/// Says under which key a client's tokens are sealed. There is never a shared key by default.
+///
+/// # Contract
+/// The answer for a client may be kept for as long as the process runs. A client without a key is an error.
+#[async_trait]
+pub trait ClientKeys: Send + Sync + fmt::Debug {
+    /// Finds, or makes, the key of a client.
+    async fn key_of(&self, client: &ClientId) -> Result<ClientKey, ClientKeyError>;
+}
+
+/// A client's key.
+#[derive(Debug, Clone)]
+pub struct ClientKey {
+    /// What holds it.
+    pub provider: Arc<dyn KeyProvider>,
+    /// Its name there: what follows the scheme of a key URI.
+    pub key: String,
+    /// Whose records are opened.
+    pub ring: KeyRing,
+}
+
+/// A client has no key.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientKeyError {
+    /// Nothing says which.
+    #[error("no key is configured for client {client}")]
+    Missing {
+        /// The client.
+        client: ClientId,
+    },
+    /// The template has `{client}`, and this name can't be part of an alias.
+    #[error("client {client} can't be part of an alias: use {{client_hash}} or a table of keys")]
+    NotAliasSafe {
+        /// The client.
+        client: ClientId,
+    },
+    /// The template is not one.
+    #[error("a key template has {{client}} or {{client_hash}} once, and no other braces")]
+    Template,
+    /// The key could not be found or made.
+    #[error("the key of client {client} can't be had")]
+    Failed {
+        /// The client.
+        client: ClientId,
+        /// What went wrong.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
+}
+
+/// Names each client's key by a template: `alias/tokens-{client}`, or `alias/tokens-{client_hash}` for names of any kind.
+///
+/// `{client}` takes letters, digits, `/`, `_` and `-`, at most 200 of them. `{client_hash}` is the client's SHA-256 in hex.
+#[derive(Debug)]
+pub struct KeyTemplate {
+    provider: Arc<dyn KeyProvider>,
+    before: String,
+    hashed: bool,
+    after: String,
+    ring: KeyRing,
+}
+
+impl KeyTemplate {
+    /// Reads a template of a key's name with `provider`, what follows the scheme of a key URI.
+    ///
+    /// # Errors
+    /// [`ClientKeyError::Template`].
+    pub fn new(provider: Arc<dyn KeyProvider>, template: &str, ring: KeyRing) -> Result<Self, ClientKeyError> {
+        let (before, rest) = template.split_once('{').ok_or(ClientKeyError::Template)?;
+        let (what, after) = rest.split_once('}').ok_or(ClientKeyError::Template)?;
+        let hashed = match what {
+            "client" => false,
+            "client_hash" => true,
+            _ => return Err(ClientKeyError::Template),
+        };
+        if [before, after].iter().any(|part| part.contains(['{', '}'])) {
+            return Err(ClientKeyError::Template);
+        }
+        Ok(Self {
+            provider,
+            before: before.to_owned(),
+            hashed,
+            after: after.to_owned(),
+            ring,
+        })
+    }
+
+    /// Names the key of a client.
+    ///
+    /// # Errors
+    /// [`ClientKeyError::NotAliasSafe`].
+    pub fn name(&self, client: &ClientId) -> Result<String, ClientKeyError> {
+        let part = if self.hashed {
+            hex::encode(sha256(client.as_str().as_bytes()))
+        } else if is_alias_safe(client) {
+            client.as_str().to_owned()
+        } else {
+            let client = client.clone();
+            return Err(ClientKeyError::NotAliasSafe { client });
+        };
+        Ok(format!("{}{part}{}", self.before, self.after))
+    }
+}
+
+fn is_alias_safe(client: &ClientId) -> bool {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
+    client.as_str().len() <= 200 && client.as_str().bytes().all(safe)
+}
+
+#[async_trait]
+impl ClientKeys for KeyTemplate {
+    async fn key_of(&self, client: &ClientId) -> Result<ClientKey, ClientKeyError> {
+        Ok(ClientKey {
+            provider: Arc::clone(&self.provider),
+            key: self.name(client)?,
+            ring: self.ring.clone(),
+        })
+    }
+}
+
+/// Names each client's key one by one; a client that is not there has none.
+#[derive(Debug, Default)]
+pub struct KeyTable {
+    keys: HashMap<ClientId, ClientKey>,
+}
+
+impl KeyTable {
+    /// Makes an empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a client its key.
+    #[must_use]
+    pub fn with(mut self, client: ClientId, key: ClientKey) -> Self {
+        self.keys.insert(client, key);
+        self
+    }
+}
+
+#[async_trait]
+impl ClientKeys for KeyTable {
+    async fn key_of(&self, client: &ClientId) -> Result<ClientKey, ClientKeyError> {
+        let missing = || ClientKeyError::Missing { client: client.clone() };
+        self.keys.get(client).cloned().ok_or_else(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bulla_testkit::FaultyProvider;
+
+    use super::*;
+
+    fn template(text: &str) -> Result<KeyTemplate, ClientKeyError> {
+        KeyTemplate::new(FaultyProvider::in_memory(), text, KeyRing::default())
+    }
+
+    #[test]
+    fn a_template_names_each_clients_key() {
+        let client = ClientId::new("acme-1/eu").unwrap();
+        let name = |text: &str| template(text).unwrap().name(&client).unwrap();
+        assert_eq!(name("alias/tokens-{client}"), "alias/tokens-acme-1/eu");
+        assert_eq!(name("alias/{client}/x"), "alias/acme-1/eu/x");
+        let hashed = name("alias/t-{client_hash}");
+        assert_eq!(hashed.len(), "alias/t-".len() + 64);
+    }
+
+    #[test]
+    fn a_name_that_no_alias_may_have_is_refused_where_it_would_be_part_of_one() {
+        for client in ["a b", "é", "a:b", "{client}", "a.b"] {
+            let client = ClientId::new(client).unwrap();
+            let error = template("alias/{client}").unwrap().name(&client).unwrap_err();
+            assert!(matches!(error, ClientKeyError::NotAliasSafe { .. }));
+            assert!(template("alias/{client_hash}").unwrap().name(&client).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_template_that_would_give_everybody_one_key_is_refused() {
+        for wrong in [
+            "alias/tokens",
+            "alias/{}",
+            "alias/{tenant}",
+            "{client}{client}",
+            "a}{client}",
+            "{client",
+        ] {
+            assert!(matches!(template(wrong), Err(ClientKeyError::Template)), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_not_in_the_table_has_no_key() {
+        let error = KeyTable::new()
+            .key_of(&ClientId::new("x y").unwrap())
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "no key is configured for client x%20y");
+    }
+}

@@ -1,0 +1,58 @@
+use super::sealed::{Put, Sealing};
+use crate::access::{Access, Action, Outcome};
+use crate::content;
+use crate::place::Kind;
+use crate::store::Condition;
+use crate::{ClientId, TokenError, TokenRef, TokenVault};
+
+impl TokenVault {
+    /// Puts everything of a client under its key as it is now, so that an older one can be retired; answers how many entries it put.
+    ///
+    /// Values and expiries stay; versions grow. What is written meanwhile by others is under the key of now anyway. The older key must still
+    /// open, and be in the key ring.
+    ///
+    /// # Errors
+    /// [`TokenError`] at the first entry that can't be opened or written; then it is to be repeated.
+    pub async fn rewrap(&self, client: &ClientId) -> Result<u64, TokenError> {
+        let access = Access::of_client(Action::Rewrap, client);
+        let rewrapped = async {
+            let result = self.rewrap_all(client).await;
+            let outcome = Outcome {
+                count: result.as_ref().ok().copied(),
+                ..Outcome::default()
+            };
+            (outcome, result)
+        };
+        self.recorded(access, rewrapped).await
+    }
+
+    async fn rewrap_all(&self, client: &ClientId) -> Result<u64, TokenError> {
+        // A data key of before is wrapped by the key of before.
+        self.inner.sealers.clear(client);
+        let places = self.inner.settings.prefix.client(client);
+        let mut count = 0;
+        for place in self.inner.store.list(&places).await? {
+            let Some((kind, provider, name)) = place.parts() else {
+                continue;
+            };
+            let token = TokenRef::new(client.clone(), provider).named(name);
+            let Some(opened) = self.inner.open_at(&token, kind).await? else {
+                continue;
+            };
+            let expires = match kind {
+                Kind::Token => content::decode(&opened.content).ok_or(TokenError::Malformed)?.0.expires,
+                Kind::State => None,
+            };
+            let sealing = Sealing {
+                content: Some(&opened.content),
+                expires,
+                condition: Condition::Version(opened.version),
+                lease: None,
+            };
+            if let Put::Stored(_) = self.inner.write_at(&token, kind, &sealing).await? {
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}
