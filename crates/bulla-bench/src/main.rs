@@ -5,6 +5,7 @@
 mod report;
 mod seal;
 mod serve;
+mod tokens;
 
 use anyhow::Result;
 use clap::Parser;
@@ -29,7 +30,7 @@ struct Arguments {
 type Group = fn(bool, &dyn Fn(&str) -> bool, &mut dyn FnMut(Figure)) -> Result<()>;
 
 /// The groups, in the order in which they run.
-const GROUPS: &[Group] = &[seal::run, serve::run];
+const GROUPS: &[Group] = &[seal::run, serve::run, tokens::run];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();

@@ -4,7 +4,7 @@
 //! fresh output buffer. Floor and Sealer take turns in short rounds; the figures are the medians over rounds, the ratio is the
 //! median of the rounds' ratios.
 
-mod provider;
+pub(crate) mod provider;
 
 use std::hint::black_box;
 use std::sync::{Arc, Barrier};

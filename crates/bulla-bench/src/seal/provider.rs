@@ -9,22 +9,34 @@ use bulla_kms::{
 };
 
 /// The name of the one key.
-pub(super) const KEY: &str = "bench://arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+pub(crate) const KEY: &str = "bench://arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 /// AWS KMS wraps a data key of 32 bytes into so many.
 const WRAPPED_BYTES: usize = 184;
 
 /// Stands for a remote KMS: names and sizes as AWS has them, and a call that takes a while.
 #[derive(Debug, Default)]
-pub(super) struct SlowProvider {
+pub(crate) struct SlowProvider {
     keys: Mutex<HashMap<Vec<u8>, DataKey>>,
-    delay: Duration,
+    delay: Mutex<Duration>,
 }
 
 impl SlowProvider {
-    pub(super) fn new(delay: Duration) -> Self {
+    pub(crate) fn new(delay: Duration) -> Self {
         Self {
             keys: Mutex::default(),
-            delay,
+            delay: Mutex::new(delay),
+        }
+    }
+
+    /// Makes each later call take this long.
+    pub(crate) fn set_delay(&self, delay: Duration) {
+        *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+    }
+
+    async fn take_a_while(&self) {
+        let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
     }
 
@@ -51,7 +63,7 @@ impl KeyProvider for SlowProvider {
     }
 
     async fn generate_data_key(&self, key: &str, context: &Context) -> Result<GeneratedDataKey, KmsError> {
-        tokio::time::sleep(self.delay).await;
+        self.take_a_while().await;
         let data_key = DataKey::generate(&SystemRandom)
             .map_err(|error| KmsError::new(KmsErrorKind::Unavailable, "generate", key).with_source(error))?;
         let wrapped = self.wrap(key, &data_key, context).await?;
@@ -70,6 +82,7 @@ impl KeyProvider for SlowProvider {
     }
 
     async fn unwrap(&self, key: &str, wrapped: &[u8], _: &Context) -> Result<DataKey, KmsError> {
+        self.take_a_while().await;
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.get(wrapped)
             .map(Self::copy)
