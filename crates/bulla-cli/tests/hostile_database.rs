@@ -174,7 +174,7 @@ fn a_change_that_was_forged_removed_or_added_is_refused_and_named() {
         history.attack(
             &format!("changes-{what}"),
             &[sql.to_owned()],
-            &["change feed was tampered with at revision 3"],
+            &["change feed was tampered with"],
             &uses_anything,
         );
     }
@@ -184,8 +184,8 @@ fn a_change_that_was_forged_removed_or_added_is_refused_and_named() {
     history.attack(
         "changes-added",
         &[added.to_owned()],
-        &["kms_keys", "one that the log does not know"],
-        &uses_both_keys,
+        &["lies beyond it"],
+        &uses_anything,
     );
 }
 

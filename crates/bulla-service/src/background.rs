@@ -12,6 +12,7 @@ use crate::bodies::{KeyBody, MultiRegionBody, RotationBody};
 use crate::call::CallerKind;
 use crate::decision::{Decision, EventKind};
 use crate::entry::{Entry, KeyEntry};
+use crate::freshness::look;
 use crate::imported::Imported;
 use crate::limits::members;
 use crate::operations::list_key_rotations::versions_of;
@@ -54,6 +55,13 @@ async fn run(core: Weak<Core>, sweep: bool) {
             return;
         }
         core.flush_authentication_failures().await;
+        // A node that nobody asks anything follows the others nevertheless: what it has to read at its next commit stays little.
+        if let Err(error) = look(&core.queue).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the head of the log could not be looked at"
+            );
+        }
         if periods % USAGE_EVERY == USAGE_EVERY - 1 {
             core.flush_key_usage(false).await;
         }

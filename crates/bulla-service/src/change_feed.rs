@@ -1,4 +1,4 @@
-//! Reading the change feed: every revision there, every entry genuine, or it is said what is not.
+//! Reading the change feed: every revision there, or it is said what is not.
 
 use bulla_store::{Change, Store, StoreError, Transaction};
 
@@ -22,15 +22,25 @@ pub(crate) enum Source<'a> {
     Transaction(&'a mut dyn Transaction),
 }
 
-/// Reads all changes after `after` up to exactly `until`, verified, contiguous and complete.
+/// How far a walk vouches for the changes that it shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// That they are contiguous and complete: their digest vouches for the rest.
+    Digested,
+    /// That each is genuine in the older form, too, for which there is no digest.
+    Unbound,
+}
+
+/// Reads all changes after `after` up to exactly `until`, contiguous and complete.
 pub(crate) async fn read(
     source: Source<'_>,
     store_key: &StoreKey,
+    form: Form,
     after: u64,
     until: u64,
 ) -> Result<Vec<Change>, FeedError> {
     let mut changes: Vec<Change> = Vec::new();
-    walk(source, store_key, after, until, &mut |mut page| {
+    walk(source, store_key, form, after, until, &mut |mut page| {
         changes.append(&mut page)
     })
     .await?;
@@ -41,6 +51,7 @@ pub(crate) async fn read(
 pub(crate) async fn walk(
     mut source: Source<'_>,
     store_key: &StoreKey,
+    form: Form,
     after: u64,
     until: u64,
     see: &mut (dyn FnMut(Vec<Change>) + Send),
@@ -67,7 +78,7 @@ pub(crate) async fn walk(
                 change.revision == revision + 1
                     && change.ordinal as usize == ordinal
                     && change.count as usize == set.len()
-                    && store_key.change_is_genuine(change)
+                    && (form == Form::Digested || store_key.unbound_change_is_genuine(change))
             });
             if !whole {
                 return Err(FeedError::Tampered { revision: revision + 1 });

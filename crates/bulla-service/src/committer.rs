@@ -19,10 +19,14 @@ use tokio::sync::{mpsc, oneshot};
 use self::batch::Batch;
 use self::staleness::Recent;
 use crate::ServiceError;
-use crate::change_feed::{self, FeedError, Source};
+use crate::change_feed::{self, FeedError, Form, Source};
+use crate::feed_digest::FeedDigest;
 use crate::metrics::count;
 use crate::row_ids::RowKey;
 use crate::rows::Rows;
+
+/// Events of other nodes read at once.
+const EVENTS: u32 = 1_000;
 
 /// How long a batch takes in who comes, on a node that never runs out of work.
 const GATHER_AT_MOST: Duration = Duration::from_millis(1);
@@ -77,6 +81,10 @@ pub(crate) struct Committer {
     /// The head as it was last read or written here, believed.
     head: HeadRow,
     log: LogState,
+    /// Digest of all changes up to the log's metadata revision.
+    feed: FeedDigest,
+    /// Whether the head vouches for that digest, or is of a program from before there was one.
+    vouched: bool,
     recent: Recent,
 }
 
@@ -88,6 +96,8 @@ impl Committer {
         verifier: VerifierKey,
         head: HeadRow,
         log: LogState,
+        feed: FeedDigest,
+        vouched: bool,
     ) -> Self {
         let recent = Recent::since(log.metadata_revision());
         Self {
@@ -98,6 +108,8 @@ impl Committer {
             verifier,
             head,
             log,
+            feed,
+            vouched,
             recent,
         }
     }
@@ -165,6 +177,21 @@ impl Committer {
         self.catch_up(transaction.as_mut()).await
     }
 
+    /// Catches up with the head, and refuses what lies beyond it; nobody commits while this looks.
+    pub(crate) async fn see_the_end(&mut self) -> Result<(), ServiceError> {
+        let mut transaction = self.rows.store.begin().await?;
+        self.catch_up(transaction.as_mut()).await?;
+        let store = &self.rows.store;
+        let (size, revision) = (self.log.size(), self.log.metadata_revision());
+        if store.changes(revision, 1).await?.is_empty()
+            && store.events(size, 1).await?.is_empty()
+            && store.checkpoints(size, 1).await?.is_empty()
+        {
+            return Ok(());
+        }
+        Err(tampered_head("changes, events or checkpoints lie beyond it"))
+    }
+
     /// Nothing of this node's state moves unless the store said that it committed.
     async fn try_commit(&mut self, requests: Vec<CommitRequest>) -> (Batch, Result<(), ServiceError>) {
         let mut transaction = match self.rows.store.begin().await {
@@ -185,7 +212,9 @@ impl Committer {
     async fn write(&mut self, transaction: Box<dyn Transaction>, batch: &mut Batch) -> Result<(), ServiceError> {
         let now = self.clock.now().as_micros();
         let checkpoint = batch.log.checkpoint(&self.origin, now).sign(&self.signing);
-        let note = checkpoint.map_err(|_| ServiceError::Internal("the checkpoint can't be signed"))?;
+        let mut note = checkpoint.map_err(|_| ServiceError::Internal("the checkpoint can't be signed"))?;
+        let feed = self.feed.after(&self.rows.store_key, &batch.changes);
+        feed.add_line(&self.rows.store_key, &mut note, &self.origin, &batch.log);
         let head = HeadRow {
             size: batch.log.size(),
             metadata_revision: batch.log.metadata_revision(),
@@ -194,6 +223,7 @@ impl Committer {
         };
         batch.commit(transaction, &head).await?;
         self.log = batch.log.clone();
+        (self.feed, self.vouched) = (feed, true);
         self.head = head;
         self.recent.record(&batch.changes, self.log.metadata_revision());
         self.rows.apply(&batch.changes, self.log.metadata_revision());
@@ -213,10 +243,22 @@ impl Committer {
         if log.size() == self.log.size() && log != self.log {
             return Err(tampered_head("it contradicts what this node committed"));
         }
+        self.is_extended_by(&log).await?;
+        let store_key = &self.rows.store_key;
+        let vouched = FeedDigest::of_checkpoint(store_key, &head.checkpoint, &self.origin, &log)
+            .map_err(|_| tampered_head("its digest of the change feed is forged"))?;
+        if vouched.is_none() && self.vouched {
+            return Err(tampered_head("it has no digest of the change feed"));
+        }
         let after = self.rows.synced();
         let changes = change_feed::read(
             Source::Transaction(transaction),
-            &self.rows.store_key,
+            store_key,
+            if vouched.is_some() {
+                Form::Digested
+            } else {
+                Form::Unbound
+            },
             after,
             log.metadata_revision(),
         )
@@ -225,11 +267,42 @@ impl Committer {
             FeedError::Tampered { .. } => tampered_head("changes are missing or forged"),
             FeedError::Store(error) => error.into(),
         })?;
+        let feed = self.feed.after(store_key, &changes);
+        if vouched.is_some_and(|vouched| vouched != feed) {
+            return Err(tampered_head("changes are missing or forged"));
+        }
         // Other nodes' commits are durable, whatever becomes of this transaction.
         self.recent.record(&changes, log.metadata_revision());
         self.rows.apply(&changes, log.metadata_revision());
         self.head = head;
         self.log = log;
+        (self.feed, self.vouched) = (feed, vouched.is_some());
+        Ok(())
+    }
+}
+
+impl Committer {
+    /// Reads what was appended since this node's own state: a signed head of another course of events is not believed.
+    ///
+    /// The lock is held, so nothing is appended meanwhile.
+    async fn is_extended_by(&self, head: &LogState) -> Result<(), ServiceError> {
+        let mut own = self.log.clone();
+        while own.size() < head.size() {
+            let limit = u32::try_from(head.size() - own.size()).map_or(EVENTS, |missing| missing.min(EVENTS));
+            let events = self.rows.store.events(own.size(), limit).await?;
+            if events.is_empty() {
+                return Err(tampered_head("events before it are gone"));
+            }
+            for event in events {
+                if event.sequence != own.size() {
+                    return Err(tampered_head("events before it are gone"));
+                }
+                own.append(&event.event);
+            }
+        }
+        if own.range() != head.range() || own.last() != head.last() {
+            return Err(tampered_head("it is of another course of events than this node's"));
+        }
         Ok(())
     }
 }

@@ -257,7 +257,7 @@ pub enum OpenError {
         id: String,
     },
     /// The change feed has a gap, a surplus or a change that is not what the service wrote.
-    #[error("the change feed was tampered with at revision {revision}")]
+    #[error("the change feed was tampered with at revision {revision}, or before")]
     TamperedChanges {
         /// The first revision that is not as it was written.
         revision: u64,

@@ -65,7 +65,8 @@ impl Freshness {
     }
 }
 
-async fn look(queue: &mpsc::Sender<Message>) -> Result<(), ServiceError> {
+/// Has the committer catch up once.
+pub(crate) async fn look(queue: &mpsc::Sender<Message>) -> Result<(), ServiceError> {
     let (answer, outcome) = oneshot::channel();
     queue.try_send(Message::Check(answer)).map_err(|error| match error {
         mpsc::error::TrySendError::Full(_) => ServiceError::Throttled,

@@ -10,12 +10,13 @@ use bulla_audit::{
 use bulla_crypto::signature::SigningKey;
 use bulla_crypto::{DataKey, Random};
 use bulla_model::{AccountId, Clock, KeyId, PrincipalArn, Role};
-use bulla_store::{ChangeKind, CheckpointRow, EventRow, HeadRow, Store, Table};
+use bulla_store::{CheckpointRow, EventRow, HeadRow, Store, Table};
 use serde_json::{Map, Value};
 
 use crate::administration::{draw_credentials, wrap_secret};
 use crate::bodies::{AccessKeyBody, AuditKeyBody, Body, PrincipalBody, RootWrap, SettingsBody, StoreKeyBody, VERSION};
 use crate::entry::seed_place;
+use crate::feed_digest::FeedDigest;
 use crate::keyring::StoreKey;
 use crate::limits::members;
 use crate::row_ids::{SETTINGS_ROW, numbered_row};
@@ -197,7 +198,7 @@ impl Service {
             .and_then(|prepared| prepared.finish(&point))
             .map_err(|_| OpenError::Invalid("the first event can't be written".to_owned()))?;
         log.append(&event);
-        let note = log
+        let mut note = log
             .checkpoint(&origin, now.as_micros())
             .sign(&signing)
             .map_err(|_| OpenError::Invalid("the first checkpoint can't be signed".to_owned()))?;
@@ -209,11 +210,12 @@ impl Service {
         let count = rows.len() as u32;
         let mut changes = Vec::with_capacity(rows.len());
         for (ordinal, (table, id, owner, body)) in (0..).zip(rows) {
-            transaction
-                .put_row(table, &store_key.seal_row(table, id, owner, revision, body))
-                .await?;
-            changes.push(store_key.seal_change(revision, ordinal, count, table, id, ChangeKind::Put));
+            let row = store_key.seal_row(table, id, owner, revision, body);
+            transaction.put_row(table, &row).await?;
+            changes.push(store_key.seal_change(revision, ordinal, count, table, id, Some(&row)));
         }
+        let feed = FeedDigest::default().after(&store_key, &changes);
+        feed.add_line(&store_key, &mut note, &origin, &log);
         transaction.append_changes(&changes).await?;
         transaction.append_events(&[EventRow { sequence: 0, event }]).await?;
         transaction

@@ -8,6 +8,8 @@ use bulla_crypto::mac::{Domain, MacKey};
 use bulla_crypto::{Context, DataKey, Random, SecretBytes, kdf};
 use bulla_store::{Change, ChangeKind, Row, Table};
 
+use crate::feed_digest::{FeedDomain, FeedLineDomain, kind_name};
+
 struct RowDomain;
 impl Domain for RowDomain {
     const DOMAIN: &'static str = "bulla/store/row/1";
@@ -15,6 +17,12 @@ impl Domain for RowDomain {
 
 struct ChangeDomain;
 impl Domain for ChangeDomain {
+    const DOMAIN: &'static str = "bulla/store/change/2";
+}
+
+/// Of changes written before the head vouched for the feed; they say nothing of what their row holds.
+struct UnboundChangeDomain;
+impl Domain for UnboundChangeDomain {
     const DOMAIN: &'static str = "bulla/store/change/1";
 }
 
@@ -32,6 +40,9 @@ pub(crate) struct StoreKey {
     secret: DataKey,
     rows: MacKey<RowDomain>,
     changes: MacKey<ChangeDomain>,
+    unbound_changes: MacKey<UnboundChangeDomain>,
+    pub(crate) feed: MacKey<FeedDomain>,
+    pub(crate) feed_line: MacKey<FeedLineDomain>,
     wrapping: Material,
 }
 
@@ -48,6 +59,9 @@ impl StoreKey {
         Ok(Self {
             rows: MacKey::derive(&secret),
             changes: MacKey::derive(&secret),
+            unbound_changes: MacKey::derive(&secret),
+            feed: MacKey::derive(&secret),
+            feed_line: MacKey::derive(&secret),
             wrapping,
             secret,
         })
@@ -89,7 +103,7 @@ impl StoreKey {
             .verify(&row_parts(table, &row.id, &row.owner, &revision, &row.body), &row.mac)
     }
 
-    /// Makes an entry of the change feed with its MAC.
+    /// Makes an entry of the change feed: `row` is what was written under `id`, none where it was deleted.
     pub(crate) fn seal_change(
         &self,
         revision: u64,
@@ -97,7 +111,7 @@ impl StoreKey {
         count: u32,
         table: Table,
         id: &str,
-        kind: ChangeKind,
+        row: Option<&Row>,
     ) -> Change {
         let mut change = Change {
             revision,
@@ -105,30 +119,32 @@ impl StoreKey {
             count,
             table,
             id: id.to_owned(),
-            kind,
+            kind: row.map_or(ChangeKind::Delete, |_| ChangeKind::Put),
             mac: [0; 32],
         };
-        change.mac = self.tag_change(&change);
+        change.mac = self.tag_change(&change, row);
         change
     }
 
-    pub(crate) fn change_is_genuine(&self, change: &Change) -> bool {
-        bulla_crypto::constant_time_eq(&self.tag_change(change), &change.mac)
+    /// Whether this change wrote exactly `row`, or deleted it where there is none.
+    ///
+    /// A change in the older form says nothing of what the row holds.
+    pub(crate) fn change_is_genuine(&self, change: &Change, row: Option<&Row>) -> bool {
+        bulla_crypto::constant_time_eq(&self.tag_change(change, row), &change.mac)
+            || self.unbound_change_is_genuine(change)
     }
 
-    fn tag_change(&self, change: &Change) -> [u8; 32] {
-        let kind: &[u8] = match change.kind {
-            ChangeKind::Put => b"put",
-            ChangeKind::Delete => b"delete",
-        };
-        self.changes.tag(&[
-            &change.revision.to_be_bytes(),
-            &change.ordinal.to_be_bytes(),
-            &change.count.to_be_bytes(),
-            change.table.name().as_bytes(),
-            change.id.as_bytes(),
-            kind,
-        ])
+    /// Whether a change is genuine in the older form, which is verified without its row.
+    pub(crate) fn unbound_change_is_genuine(&self, change: &Change) -> bool {
+        let numbers = Numbers::of(change);
+        self.unbound_changes.verify(&numbers.parts(change), &change.mac)
+    }
+
+    fn tag_change(&self, change: &Change, row: Option<&Row>) -> [u8; 32] {
+        let numbers = Numbers::of(change);
+        let [a, b, c, d, e, f] = numbers.parts(change);
+        let row = row.map_or(&[][..], |row| &row.mac);
+        self.changes.tag(&[a, b, c, d, e, f, row])
     }
 
     /// Wraps a secret for its place in a row; base64.
@@ -170,6 +186,34 @@ impl Place<'_> {
 impl fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StoreKey(redacted)")
+    }
+}
+
+/// The numbers of a change as bytes.
+struct Numbers {
+    revision: [u8; 8],
+    ordinal: [u8; 4],
+    count: [u8; 4],
+}
+
+impl Numbers {
+    fn of(change: &Change) -> Self {
+        Self {
+            revision: change.revision.to_be_bytes(),
+            ordinal: change.ordinal.to_be_bytes(),
+            count: change.count.to_be_bytes(),
+        }
+    }
+
+    fn parts<'a>(&'a self, change: &'a Change) -> [&'a [u8]; 6] {
+        [
+            &self.revision,
+            &self.ordinal,
+            &self.count,
+            change.table.name().as_bytes(),
+            change.id.as_bytes(),
+            kind_name(change.kind),
+        ]
     }
 }
 
@@ -249,8 +293,12 @@ mod tests {
     #[test]
     fn a_change_is_genuine_with_every_part_as_it_was() {
         let key = key();
-        let change = key.seal_change(3, 0, 2, Table::Keys, "id", ChangeKind::Put);
-        assert!(key.change_is_genuine(&change));
+        let row = key.seal_row(Table::Keys, "id", "owner", 3, b"{}".to_vec());
+        let change = key.seal_change(3, 0, 2, Table::Keys, "id", Some(&row));
+        assert!(key.change_is_genuine(&change, Some(&row)));
+        let another = key.seal_row(Table::Keys, "id", "owner", 3, b"{ }".to_vec());
+        assert!(!key.change_is_genuine(&change, Some(&another)));
+        assert!(!key.change_is_genuine(&change, None));
         for forged in [
             Change {
                 revision: 4,
@@ -277,7 +325,7 @@ mod tests {
                 ..change.clone()
             },
         ] {
-            assert!(!key.change_is_genuine(&forged), "{forged:?}");
+            assert!(!key.change_is_genuine(&forged, Some(&row)), "{forged:?}");
         }
     }
 }

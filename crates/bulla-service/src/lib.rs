@@ -22,6 +22,7 @@ mod ensure_key;
 mod entry;
 mod error;
 mod explain;
+mod feed_digest;
 mod freshness;
 mod grants;
 mod import_token;

@@ -9,14 +9,15 @@ use bulla_crypto::signature::SigningKey;
 use bulla_crypto::{DataKey, Random};
 use bulla_kms::{KmsError, KmsErrorKind};
 use bulla_model::Clock;
-use bulla_store::{Lookup, Store, Table};
+use bulla_store::{Lookup, Store, StoreError, Table};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::authentication_failures::FailureCounts;
 use crate::bodies::{AuditKeyBody, Body, SettingsBody, StoreKeyBody};
-use crate::change_feed::{self, FeedError, Source};
+use crate::change_feed::{self, FeedError, Form, Source};
 use crate::committer::{Committer, believe_head};
 use crate::entry::seed_place;
+use crate::feed_digest::{self, FeedDigest};
 use crate::freshness::Freshness;
 use crate::key_usage::KeyUsage;
 use crate::keyring::StoreKey;
@@ -29,7 +30,7 @@ use crate::{OpenError, Root, Service, ServiceError, Settings, background};
 impl Service {
     /// Opens the service in a store with any one of its roots.
     ///
-    /// Reads the whole change feed: every revision must be there, every entry genuine. From then on no row is believed that is older
+    /// Reads the whole change feed: every revision must be there, and all of it be what the head vouches for. From then on no row is believed that is older
     /// than the newest change that this node knows of it.
     ///
     /// # Errors
@@ -56,12 +57,19 @@ impl Service {
         let rows = Arc::new(Rows::new(store.clone(), store_key, settings.cache_entries));
         calls.add_to(&rows.metrics);
 
+        // Without a digest, as before there was one, each change must be genuine by itself.
+        let digested = feed_digest::has_line(&head.checkpoint, &claimed.origin);
+        let mut feed = FeedDigest::default();
         change_feed::walk(
             Source::Store(&*store),
             &rows.store_key,
+            if digested { Form::Digested } else { Form::Unbound },
             0,
             head.metadata_revision,
-            &mut |page| rows.apply(&page, page.last().map_or(0, |change| change.revision)),
+            &mut |page| {
+                feed = feed.after(&rows.store_key, &page);
+                rows.apply(&page, page.last().map_or(0, |change| change.revision));
+            },
         )
         .await
         .map_err(|error| match error {
@@ -90,10 +98,33 @@ impl Service {
             _ => OpenError::TamperedHead("it can't be read"),
         })?;
 
+        let vouched = FeedDigest::of_checkpoint(&rows.store_key, &head.checkpoint, &claimed.origin, &log)
+            .map_err(|_| OpenError::TamperedHead("its digest of the change feed is forged"))?;
+        if vouched.is_some() != digested || vouched.is_some_and(|vouched| vouched != feed) {
+            let revision = head.metadata_revision;
+            return Err(OpenError::TamperedChanges { revision });
+        }
+
         let key_usage = KeyUsage::open(&*rows.store, &rows.store_key, clock.now()).await?;
         let (queue, waiting) = mpsc::channel(settings.queue_length.max(1));
         let verifier_key = verifier.to_string();
-        let committer = Committer::new(rows.clone(), clock.clone(), signing, verifier, head, log);
+        let mut committer = Committer::new(
+            rows.clone(),
+            clock.clone(),
+            signing,
+            verifier,
+            head,
+            log,
+            feed,
+            digested,
+        );
+        let _ = rows.committer.set(queue.downgrade());
+        committer.see_the_end().await.map_err(|error| match error {
+            ServiceError::Store(error) => {
+                OpenError::Store(Arc::try_unwrap(error).unwrap_or_else(|shared| StoreError::Failed(Box::new(shared))))
+            }
+            _ => OpenError::TamperedHead("something lies beyond it, or it contradicts what was there a moment ago"),
+        })?;
         tokio::spawn(committer.run(waiting, settings.batch_size.max(1)));
         let core = Arc::new(Core {
             rows,

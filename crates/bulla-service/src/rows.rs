@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bulla_store::{Change, ChangeKind, Lookup, Row, RowFilter, Store, Table};
 use quick_cache::sync::Cache;
+use tokio::sync::mpsc::WeakSender;
 
+use crate::committer::Message;
 use crate::entry::Entry;
+use crate::freshness::look;
 use crate::grants::GrantSet;
 use crate::keyring::StoreKey;
 use crate::metrics::count;
@@ -32,16 +35,42 @@ pub(crate) struct Rows {
     /// Every change up to this revision is applied to cache and index.
     synced: AtomicU64,
     newest: Mutex<Newest>,
+    /// Who catches up with other nodes; not held, so that the committer ends when nobody can ask any more.
+    pub(crate) committer: OnceLock<WeakSender<Message>>,
 }
 
 /// The newest change of every row there ever was: what the store must show, so that an older state of a row is not believed.
 ///
-/// Rows are kept by a hash under a key of this process, 16 bytes each; two rows with one hash (10^-9 among 200,000) would be refused
+/// Rows are kept by a hash under a key of this process, 24 bytes each; two rows with one hash (10^-9 among 200,000) would be refused
 /// as tampered, never believed wrongly.
 #[derive(Debug, Default)]
 struct Newest {
     hasher: RandomState,
-    by_row: HashMap<u64, u64>,
+    by_row: HashMap<u64, Known>,
+}
+
+/// What is known of the newest change of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    /// Its revision, and in the lowest bit whether it deleted.
+    stamp: u64,
+    /// The beginning of its MAC: another genuine change of the same row and revision, from another course of events, has another.
+    mac: [u8; 8],
+}
+
+impl Known {
+    fn of(change: &Change) -> Self {
+        let mut mac = [0; 8];
+        mac.copy_from_slice(&change.mac[..8]);
+        Self {
+            stamp: change.revision << 1 | u64::from(change.kind == ChangeKind::Delete),
+            mac,
+        }
+    }
+
+    fn revision(self) -> u64 {
+        self.stamp >> 1
+    }
 }
 
 impl Newest {
@@ -51,23 +80,33 @@ impl Newest {
 
     fn record(&mut self, change: &Change) {
         let slot = self.slot(change.table, &change.id);
-        let value = change.revision << 1 | u64::from(change.kind == ChangeKind::Delete);
-        self.by_row.insert(slot, value);
+        self.by_row.insert(slot, Known::of(change));
     }
 
     fn is_there(&self, table: Table, id: &str) -> bool {
         let newest = self.by_row.get(&self.slot(table, id));
-        newest.is_some_and(|newest| newest & 1 == 0)
+        newest.is_some_and(|newest| newest.stamp & 1 == 0)
     }
 
-    /// The revision that is known of a row, where what a lookup shows is older than that.
-    fn newer_than(&self, table: Table, id: &str, shown: Option<&Change>) -> Option<u64> {
-        let known = self.by_row.get(&self.slot(table, id)).copied()?;
-        let as_new = shown.is_some_and(|change| {
-            let shown = change.revision << 1 | u64::from(change.kind == ChangeKind::Delete);
-            shown == known || change.revision > known >> 1
-        });
-        (!as_new).then_some(known >> 1)
+    /// Holds the newest change that a lookup shows against what is known, which is everything up to `applied`; `synced` was so when the
+    /// row was looked up.
+    fn doubts(&self, table: Table, id: &str, shown: Option<&Change>, synced: u64, applied: u64) -> Result<(), Doubt> {
+        let known = self.by_row.get(&self.slot(table, id)).copied();
+        let shown = shown.map(Known::of);
+        if shown == known {
+            return Ok(());
+        }
+        if shown.is_some_and(|shown| shown.revision() > applied) {
+            return Err(Doubt::Ahead);
+        }
+        match known {
+            Some(known) if known.revision() > synced => Err(Doubt::Overtaken),
+            Some(known) if shown.is_none_or(|shown| shown.revision() < known.revision()) => {
+                Err(Doubt::Tampered(Forgery::Older))
+            }
+            // Nothing like it was ever committed.
+            _ => Err(Doubt::Tampered(Forgery::Change)),
+        }
     }
 }
 
@@ -76,6 +115,8 @@ impl Newest {
 pub(crate) enum Doubt {
     /// The row was changed after it was looked up: it is to be looked up again.
     Overtaken,
+    /// It is of a revision that this node has not heard of: another node's, or nobody's.
+    Ahead,
     /// It is not what the service wrote.
     Tampered(Forgery),
 }
@@ -96,6 +137,7 @@ impl Rows {
             cache: Cache::with_weighter(cache_entries.min(1024), cache_entries as u64, quick_cache::UnitWeighter),
             synced: AtomicU64::new(0),
             newest: Mutex::default(),
+            committer: OnceLock::new(),
         }
     }
 
@@ -192,6 +234,12 @@ impl Rows {
         grants
     }
 
+    /// Hears of everything that any node has committed.
+    async fn catch_up(&self) -> Result<(), ServiceError> {
+        let committer = self.committer.get().and_then(WeakSender::upgrade);
+        look(&committer.ok_or(ServiceError::ShuttingDown)?).await
+    }
+
     /// Takes a row from the cache.
     pub(crate) fn cached(&self, table: Table, id: &str) -> Option<Entry> {
         let entry = self.cache.get(&RowKeyRef { table, id })?;
@@ -214,6 +262,16 @@ impl Rows {
                 Ok(Some(row)) => row,
                 Ok(None) => return Ok(None),
                 Err(Doubt::Overtaken) => continue,
+                Err(Doubt::Ahead) => {
+                    let (shown, before) = (lookup.newest_change.map_or(0, |change| change.revision), synced);
+                    self.catch_up().await?;
+                    // What was read outside of a transaction was committed, so the head knows of it.
+                    if self.synced() < shown {
+                        tracing::error!(table = table.name(), id, before, shown, "a row is newer than the head");
+                        return Err(self.tampered(table, id));
+                    }
+                    continue;
+                }
                 Err(Doubt::Tampered(_)) => return Err(self.tampered(table, id)),
             };
             let entry = Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?;
@@ -245,7 +303,7 @@ impl Rows {
                     entries.push(Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?);
                 }
                 Ok(None) => {}
-                Err(Doubt::Overtaken) => entries.extend(self.load(table, id).await?),
+                Err(Doubt::Overtaken | Doubt::Ahead) => entries.extend(self.load(table, id).await?),
                 Err(Doubt::Tampered(_)) => return Err(self.tampered(table, id)),
             }
         }
@@ -266,7 +324,8 @@ impl Rows {
     /// Believes a row only if its MAC verifies and its newest change says `put` at its revision, and a missing row only if its newest
     /// change says `delete` or there never was one.
     ///
-    /// `synced` is the revision that was synced before the row was looked up: what is known since says nothing against it.
+    /// `synced` is the revision that was synced before the row was looked up: what is known since says nothing against it. A change up to
+    /// the revision that is synced now must be the very one that is known, one beyond it is for the committer to find in the feed.
     pub(crate) fn judge<'a>(
         &self,
         table: Table,
@@ -274,22 +333,22 @@ impl Rows {
         lookup: &'a Lookup,
         synced: u64,
     ) -> Result<Option<&'a Row>, Doubt> {
-        let change = lookup.newest_change.as_ref();
-        let genuine_change = change
-            .is_none_or(|change| change.table == table && change.id == id && self.store_key.change_is_genuine(change));
+        let (row, change) = (lookup.row.as_ref(), lookup.newest_change.as_ref());
+        if row.is_some_and(|row| row.id != id || !self.store_key.row_is_genuine(table, row)) {
+            return Err(Doubt::Tampered(Forgery::Row));
+        }
+        let genuine_change = change.is_none_or(|change| {
+            change.table == table && change.id == id && self.store_key.change_is_genuine(change, row)
+        });
         if !genuine_change {
             return Err(Doubt::Tampered(Forgery::Change));
         }
-        match self.newest().newer_than(table, id, change) {
-            Some(known) if known > synced => return Err(Doubt::Overtaken),
-            Some(_) => return Err(Doubt::Tampered(Forgery::Older)),
-            None => {}
+        {
+            let newest = self.newest();
+            newest.doubts(table, id, change, synced, self.synced())?;
         }
         match (&lookup.row, change.map(|change| (change.kind, change.revision))) {
             (None, None | Some((ChangeKind::Delete, _))) => Ok(None),
-            (Some(row), _) if row.id != id || !self.store_key.row_is_genuine(table, row) => {
-                Err(Doubt::Tampered(Forgery::Row))
-            }
             (Some(row), Some((ChangeKind::Put, revision))) if row.revision == revision => Ok(Some(row)),
             _ => Err(Doubt::Tampered(Forgery::Change)),
         }
@@ -332,9 +391,8 @@ mod tests {
     /// Writes or deletes a grant in the store; nothing of it has reached the cache yet.
     async fn commit(rows: &Rows, revision: u64, grant: &str, kind: ChangeKind) -> Change {
         let id = format!("{KEY}/{grant}");
-        let change = rows.store_key.seal_change(revision, 0, 1, Table::Grants, &id, kind);
         let mut transaction = rows.store.begin().await.expect("begins");
-        if kind == ChangeKind::Put {
+        let row = if kind == ChangeKind::Put {
             let body = GrantBody {
                 version: VERSION,
                 grantee: "arn:aws:iam::111122223333:user/ann".to_owned(),
@@ -349,9 +407,13 @@ mod tests {
                 .store_key
                 .seal_row(Table::Grants, &id, KEY, revision, body.to_bytes());
             transaction.put_row(Table::Grants, &row).await.expect("puts");
+            Some(row)
         } else {
             transaction.delete_row(Table::Grants, &id).await.expect("deletes");
-        }
+            None
+        };
+        let row = row.as_ref();
+        let change = rows.store_key.seal_change(revision, 0, 1, Table::Grants, &id, row);
         transaction
             .append_changes(std::slice::from_ref(&change))
             .await

@@ -1,8 +1,10 @@
 use std::fmt;
 
-use bulla_store::{RowFilter, Table};
+use bulla_audit::LogState;
+use bulla_store::{Change, RowFilter, Table};
 
-use crate::change_feed::{self, FeedError, Source};
+use crate::change_feed::{self, FeedError, Form, Source};
+use crate::feed_digest::{FeedDigest, ForgedLine};
 use crate::rows::Doubt;
 use crate::{Service, ServiceError};
 
@@ -79,22 +81,38 @@ impl Service {
 
     async fn verify_changes(&self) -> Result<Option<u64>, ServiceError> {
         let rows = &self.core.rows;
-        let head = |head: Option<bulla_store::HeadRow>| head.map_or(0, |head| head.metadata_revision);
-        let mut after = 0;
+        let (mut after, mut feed) = (0, FeedDigest::default());
         loop {
-            let until = head(rows.store.head().await?);
+            let Some(head) = rows.store.head().await? else {
+                return Ok(None);
+            };
+            let until = head.metadata_revision;
             let source = Source::Store(&*rows.store);
-            match change_feed::walk(source, &rows.store_key, after, until, &mut drop).await {
+            let vouched = LogState::from_bytes(&head.state)
+                .map_err(|_| ForgedLine)
+                .and_then(|log| FeedDigest::of_checkpoint(&rows.store_key, &head.checkpoint, &self.core.origin, &log));
+            let Ok(vouched) = vouched else { return Ok(None) };
+            let form = if vouched.is_some() {
+                Form::Digested
+            } else {
+                Form::Unbound
+            };
+            let mut digest = |page: Vec<Change>| feed = feed.after(&rows.store_key, &page);
+            match change_feed::walk(source, &rows.store_key, form, after, until, &mut digest).await {
                 Ok(()) => {}
                 Err(FeedError::Tampered { .. }) => return Ok(None),
                 Err(FeedError::Store(error)) => return Err(error.into()),
+            }
+            if vouched.is_some_and(|vouched| vouched != feed) {
+                return Ok(None);
             }
             let beyond = !rows.store.changes(until, 1).await?.is_empty();
             if !beyond {
                 return Ok(Some(until));
             }
             // Committed meanwhile, or nobody's.
-            if head(rows.store.head().await?) <= until {
+            let newer = rows.store.head().await?.map_or(0, |head| head.metadata_revision);
+            if newer <= until {
                 return Ok(None);
             }
             after = until;

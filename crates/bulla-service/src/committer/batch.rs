@@ -1,9 +1,7 @@
 use std::collections::HashSet;
 
 use bulla_audit::{Change as AuditChange, ChangeOperation, CommitPoint, LogState, row_digest};
-use bulla_store::{
-    Change, ChangeKind, CheckpointRow, EventRow, GroupCommit, HeadRow, RowWrite, StoreError, Transaction,
-};
+use bulla_store::{Change, CheckpointRow, EventRow, GroupCommit, HeadRow, RowWrite, StoreError, Transaction};
 use tokio::sync::oneshot;
 
 use super::staleness::Recent;
@@ -83,12 +81,12 @@ impl Batch {
         let mut changes = Vec::with_capacity(request.writes.len());
         for (ordinal, write) in (0..count).zip(request.writes) {
             let (table, id) = (write.key.table, &*write.key.id);
-            let (kind, operation) = match &write.body {
+            let operation = match &write.body {
                 Some(body) => {
                     let digest = row_digest(table.name(), id, &write.owner, revision, body);
-                    (ChangeKind::Put, ChangeOperation::Put { digest })
+                    ChangeOperation::Put { digest }
                 }
-                None => (ChangeKind::Delete, ChangeOperation::Delete),
+                None => ChangeOperation::Delete,
             };
             audit_changes.push(AuditChange {
                 table: table.name().to_owned(),
@@ -96,9 +94,12 @@ impl Batch {
                 revision,
                 operation,
             });
-            changes.push(store_key.seal_change(revision, ordinal, count, table, id, kind));
-            rows.push(match write.body {
-                Some(body) => RowWrite::Put(table, store_key.seal_row(table, id, &write.owner, revision, body)),
+            let row = write
+                .body
+                .map(|body| store_key.seal_row(table, id, &write.owner, revision, body));
+            changes.push(store_key.seal_change(revision, ordinal, count, table, id, row.as_ref()));
+            rows.push(match row {
+                Some(row) => RowWrite::Put(table, row),
                 None => RowWrite::Delete(table, id.to_owned()),
             });
         }

@@ -13,6 +13,7 @@ mod explaining;
 mod faults;
 mod first_use;
 mod given_grants;
+mod forks;
 mod grant_requests;
 mod granting;
 mod grants;
