@@ -92,7 +92,7 @@ pub(crate) fn library_spec(spec: KeySpec) -> Option<keys::KeySpec> {
 pub(crate) async fn generate_key(core: &Core, spec: KeySpec) -> Result<PrivateKey, ServiceError> {
     let spec = library_spec(spec).ok_or(ServiceError::Internal("a spec without keys"))?;
     let random = core.random.clone();
-    core.run_heavy(move || PrivateKey::generate(spec, &*random))
+    core.run_generation(move || PrivateKey::generate(spec, &*random))
         .await?
         .map_err(|_| ServiceError::Internal("a key can't be made"))
 }

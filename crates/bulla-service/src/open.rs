@@ -139,16 +139,17 @@ impl Service {
             verifier_key,
             mode: claimed.mode,
             max_decisions: settings.max_decisions.max(1),
-            heavy: Arc::new(Semaphore::new(heavy_work())),
+            heavy: Arc::new(Semaphore::new(2 * processors())),
+            generation: Arc::new(Semaphore::new(processors().div_ceil(2))),
         });
         background::start(&core, settings.sweep);
         Ok(Service { core })
     }
 }
 
-/// How many pieces of heavy work run at once: two for each processor, so that one is ready when another ends.
-fn heavy_work() -> usize {
-    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+/// Two pieces of heavy work run at once for each processor, so that one is ready when another ends; keys are made on half of them.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Reads a body that nothing vouches for yet.

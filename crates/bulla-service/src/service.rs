@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) max_decisions: u32,
     /// As many pieces of heavy work as run at once.
     pub(crate) heavy: Arc<Semaphore>,
+    /// As many keys as are made at once; they take up to seconds each, so they wait apart from what takes a millisecond.
+    pub(crate) generation: Arc<Semaphore>,
 }
 
 impl Service {
@@ -176,27 +178,23 @@ impl Core {
         }
     }
 
-    /// Draws secret bytes.
     /// Runs what keeps a processor busy for more than about 100 µs on a thread of its own, so that no other request waits for it.
     pub(crate) async fn run_heavy<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let permit = self
-            .heavy
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| ServiceError::ShuttingDown)?;
-        tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(permit);
-            done
-        })
-        .await
-        .map_err(|_| ServiceError::Internal("a piece of heavy work did not end"))
+        run_apart(&self.heavy, work).await
     }
 
+    /// The same for making keys, of which fewer are made at once.
+    pub(crate) async fn run_generation<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        run_apart(&self.generation, work).await
+    }
+
+    /// Draws secret bytes.
     pub(crate) fn draw_secret(&self, length: usize) -> Result<SecretBytes, ServiceError> {
         let mut bytes = vec![0; length];
         self.random
@@ -204,6 +202,24 @@ impl Core {
             .map_err(|_| ServiceError::Internal("the random generator failed"))?;
         Ok(SecretBytes::from_vec(bytes))
     }
+}
+
+async fn run_apart<T: Send + 'static>(
+    at_once: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ServiceError> {
+    let permit = at_once
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| ServiceError::ShuttingDown)?;
+    tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(permit);
+        done
+    })
+    .await
+    .map_err(|_| ServiceError::Internal("a piece of heavy work did not end"))
 }
 
 impl fmt::Debug for Core {

@@ -332,3 +332,34 @@ async fn data_key_pairs_come_with_their_private_half_encrypted() {
     assert!(h.service.decrypt(&operator, blob).await.is_ok());
     h.verify();
 }
+
+#[tokio::test]
+async fn who_signs_does_not_wait_for_all_the_keys_that_are_being_made() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let key = key_of(&h, KeySpec::Rsa2048, KeyUsage::SignVerify).await;
+    let made = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut makers = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let (service, operator, made) = (h.service.clone(), operator.clone(), made.clone());
+        makers.spawn(async move {
+            let request = CreateKeyRequest {
+                spec: KeySpec::Rsa2048,
+                usage: KeyUsage::SignVerify,
+                ..create_key_request()
+            };
+            service.create_key(&operator, request).await.expect("made");
+            made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        });
+    }
+    // All of them have asked before the signer does.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let algorithm = SigningAlgorithm::RsassaPssSha256;
+    let request = sign(key.key_id.as_str(), algorithm, MessageType::Raw, b"a message");
+    h.service.sign(&operator, request).await.expect("signs");
+    let before = made.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(before < 100, "{before} keys were made first");
+    makers.shutdown().await;
+}
