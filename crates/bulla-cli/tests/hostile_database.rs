@@ -163,6 +163,28 @@ fn a_row_that_decides_and_was_edited_copied_or_deleted_is_refused_and_named() {
 }
 
 #[test]
+fn a_value_of_an_impossible_form_hides_nothing_else() {
+    let history = History::write();
+    let attacks = [
+        (
+            "mac",
+            "UPDATE kms_keys SET mac = x'00' WHERE id LIKE '%' || (SELECT id FROM kms_keys LIMIT 1)",
+        ),
+        ("revision", "UPDATE kms_keys SET revision = 'soon'"),
+    ];
+    for (what, damage) in attacks {
+        let delete = "DELETE FROM aliases".to_owned();
+        let named = ["kms_keys", "aliases"];
+        history.attack(
+            &format!("impossible-{what}"),
+            &[damage.to_owned(), delete],
+            &named,
+            &uses_both_keys,
+        );
+    }
+}
+
+#[test]
 fn a_change_that_was_forged_removed_or_added_is_refused_and_named() {
     let history = History::write();
     for (what, sql) in [

@@ -58,10 +58,15 @@ pub(crate) async fn walk(
 ) -> Result<(), FeedError> {
     let mut revision = after;
     while revision < until {
-        let mut page = match &mut source {
-            Source::Store(store) => store.changes(revision, PAGE).await?,
-            Source::Transaction(transaction) => transaction.changes(revision, PAGE).await?,
+        let page = match &mut source {
+            Source::Store(store) => store.changes(revision, PAGE).await,
+            Source::Transaction(transaction) => transaction.changes(revision, PAGE).await,
         };
+        let mut page = page.map_err(|error| match error {
+            // A value of an impossible form.
+            StoreError::Corrupt { .. } => FeedError::Tampered { revision: revision + 1 },
+            error => error.into(),
+        })?;
         let before = revision;
         let mut rest = page.as_slice();
         while let Some(first) = rest.first() {

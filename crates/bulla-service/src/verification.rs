@@ -1,7 +1,7 @@
 use std::fmt;
 
 use bulla_audit::LogState;
-use bulla_store::{Change, RowFilter, Table};
+use bulla_store::{Change, RowFilter, StoreError, Table};
 
 use crate::change_feed::{self, FeedError, Form, Source};
 use crate::feed_digest::{FeedDigest, ForgedLine};
@@ -106,7 +106,11 @@ impl Service {
             if vouched.is_some_and(|vouched| vouched != feed) {
                 return Ok(None);
             }
-            let beyond = !rows.store.changes(until, 1).await?.is_empty();
+            let beyond = match rows.store.changes(until, 1).await {
+                Ok(beyond) => !beyond.is_empty(),
+                Err(StoreError::Corrupt { .. }) => true,
+                Err(error) => return Err(error.into()),
+            };
             if !beyond {
                 return Ok(Some(until));
             }

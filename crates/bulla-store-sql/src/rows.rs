@@ -13,19 +13,19 @@ pub(crate) fn head(row: &AnyRow) -> Result<HeadRow, StoreError> {
     })
 }
 
-/// Reads `sequence, event`.
+/// Reads `sequence, event`; an event that is no bytes is shown as none, which is no event either and hides no other.
 pub(crate) fn event(row: &AnyRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
         sequence: number(row, 0, "audit_events.sequence")?,
-        event: bytes(row, 1, "audit_events.event")?,
+        event: bytes(row, 1, "audit_events.event").unwrap_or_default(),
     })
 }
 
-/// Reads `size, note`.
+/// Reads `size, note`, in the same way.
 pub(crate) fn checkpoint(row: &AnyRow) -> Result<CheckpointRow, StoreError> {
     Ok(CheckpointRow {
         size: number(row, 0, "audit_checkpoints.size")?,
-        note: text(row, 1, "audit_checkpoints.note")?,
+        note: text(row, 1, "audit_checkpoints.note").unwrap_or_default(),
     })
 }
 
@@ -44,34 +44,63 @@ pub(crate) fn change(row: &AnyRow) -> Result<Change, StoreError> {
 }
 
 /// Reads a row (from column 0) and its newest change (from column 5), either of which may be NULL. The id is `asked` where the row is missing.
+///
+/// What has a value of an impossible form is shown with a MAC of zeros: it is there, nobody believes it, and it hides no other.
 pub(crate) fn lookup(row: &AnyRow, table: Table, asked: Option<&str>) -> Result<Lookup, StoreError> {
     let found = if is_null(row, 0)? {
         None
     } else {
-        Some(Row {
-            id: text(row, 0, "a row's id")?,
-            owner: text(row, 1, "a row's owner")?,
-            revision: number(row, 2, "a row's revision")?,
-            body: bytes(row, 3, "a row's body")?,
-            mac: mac(row, 4, "a row's mac")?,
-        })
+        let id = text(row, 0, "a row's id").ok().or_else(|| asked.map(str::to_owned));
+        let id = id.ok_or_else(|| corrupt("a row's id"))?;
+        Some(whole_row(row, &id).unwrap_or_else(|_| Row {
+            id,
+            owner: String::new(),
+            revision: 0,
+            body: Vec::new(),
+            mac: NO_MAC,
+        }))
     };
     let id = found.as_ref().map(|row| row.id.as_str()).or(asked);
     let newest_change = match id {
-        Some(id) if !is_null(row, 5)? => Some(Change {
-            revision: number(row, 5, "changes.revision")?,
-            ordinal: small(row, 6, "changes.ordinal")?,
-            count: small(row, 7, "changes.count")?,
+        Some(id) if !is_null(row, 5)? => Some(whole_change(row, table, id).unwrap_or_else(|_| Change {
+            revision: 0,
+            ordinal: 0,
+            count: 0,
             table,
             id: id.to_owned(),
-            kind: kind(row, 8)?,
-            mac: mac(row, 9, "changes.mac")?,
-        }),
+            kind: ChangeKind::Put,
+            mac: NO_MAC,
+        })),
         _ => None,
     };
     Ok(Lookup {
         row: found,
         newest_change,
+    })
+}
+
+/// The MAC of nothing.
+const NO_MAC: [u8; 32] = [0; 32];
+
+fn whole_row(row: &AnyRow, id: &str) -> Result<Row, StoreError> {
+    Ok(Row {
+        id: id.to_owned(),
+        owner: text(row, 1, "a row's owner")?,
+        revision: number(row, 2, "a row's revision")?,
+        body: bytes(row, 3, "a row's body")?,
+        mac: mac(row, 4, "a row's mac")?,
+    })
+}
+
+fn whole_change(row: &AnyRow, table: Table, id: &str) -> Result<Change, StoreError> {
+    Ok(Change {
+        revision: number(row, 5, "changes.revision")?,
+        ordinal: small(row, 6, "changes.ordinal")?,
+        count: small(row, 7, "changes.count")?,
+        table,
+        id: id.to_owned(),
+        kind: kind(row, 8)?,
+        mac: mac(row, 9, "changes.mac")?,
     })
 }
 

@@ -48,6 +48,8 @@ pub struct GroupCommit<'a> {
 ///   most the store's lock timeout, then answers [`StoreError::Busy`]. Reads outside a transaction see committed rows only, and never wait
 ///   for a transaction.
 /// - **Order.** Listings are in byte order of ids on every database.
+/// - **Damage.** A row or a newest change with a value of an impossible form is shown with a MAC of zeros, which verifies nowhere, and keeps
+///   nobody from the others.
 /// - **Absence.** Not found is `Ok(None)` or an empty list.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
