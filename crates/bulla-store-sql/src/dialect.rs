@@ -180,6 +180,9 @@ impl Dialect {
                     &["on", "remote_apply"],
                 )
                 .await?;
+                // Of the session from here on: what the server, the database or the role is told later does not reach it.
+                let keep = "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)";
+                scalar(connection, keep).await?;
                 demand(connection, "fsync", "SHOW fsync", &["on"]).await?;
                 demand(connection, "full_page_writes", "SHOW full_page_writes", &["on"]).await
             }

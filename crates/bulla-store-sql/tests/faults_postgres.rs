@@ -167,3 +167,25 @@ async fn a_table_that_is_gone_is_corrupt() {
     assert!(matches!(store.events(0, 1).await, Err(StoreError::Corrupt { .. })));
     database.destroy().await;
 }
+
+#[tokio::test]
+async fn a_connection_that_writes_keeps_its_durability_whatever_the_server_is_told_later() {
+    let database = database().await;
+    let store = open(&database.url).await.expect("a store");
+    // A trigger sees what the store's own connection has; nobody else's is touched.
+    for statement in [
+        "CREATE TABLE seen (value text, source text)",
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO seen SELECT setting, source FROM pg_settings WHERE name = 'synchronous_commit'; RETURN NEW; END $$",
+        "CREATE TRIGGER see BEFORE UPDATE ON schema_version FOR EACH ROW EXECUTE FUNCTION see()",
+    ] {
+        execute(&database.url, statement).await;
+    }
+    store.probe().await.expect("writes");
+    execute(
+        &database.url,
+        "DO $$ BEGIN ASSERT (SELECT bool_and(value = 'on' AND source = 'session') AND count(*) = 1 FROM seen); END $$",
+    )
+    .await;
+    database.destroy().await;
+}
