@@ -244,3 +244,35 @@ fn create_indexed(
 fn number(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).big_integer().not_null().take()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPECIFICATION: &str = include_str!("../../../spec/store-sql.md");
+
+    #[test]
+    fn the_specification_names_every_table_and_every_version() {
+        let line = SPECIFICATION
+            .lines()
+            .find(|line| line.starts_with("Tables of rows"))
+            .expect("a line");
+        let (_, names) = line.split_once(": ").expect("a list");
+        let (names, _) = names.split_once('.').expect("an end");
+        let named: Vec<&str> = names.split(", ").map(|name| name.trim_matches('`')).collect();
+        assert_eq!(named, Table::ALL.map(Table::name));
+        for table in OWN_TABLES.iter().chain(["schema_version"].iter()) {
+            assert!(SPECIFICATION.contains(&format!("`{table}`")), "{table}");
+        }
+        let versions = SPECIFICATION
+            .split("| version | brought |")
+            .nth(1)
+            .expect("a table of versions");
+        let rows = versions.lines().skip(2).take_while(|line| line.starts_with("| "));
+        let numbers: Vec<u32> = rows.filter_map(|row| row.split(' ').nth(1)?.parse().ok()).collect();
+        assert_eq!(numbers, (1..=KNOWN).collect::<Vec<_>>());
+        for size in crate::statements::CHUNKS {
+            assert!(SPECIFICATION.contains(&format!(" {size}")), "{size}");
+        }
+    }
+}
