@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bulla_model::Timestamp;
-use bulla_store::{Lookup, Row, Store, StoreError, Table};
+use bulla_store::{Lookup, Row, StoreError, Table};
 
 use self::pending::Pending;
-use crate::ServiceError;
 use crate::bodies::{Body, KeyUsageBody, TrackingBody, VERSION};
 use crate::keyring::StoreKey;
 use crate::rows::Rows;
 use crate::service::Core;
+use crate::{OpenError, ServiceError};
 
 /// The operations that use a key, as AWS counts them (`KeyLastUsageTrackingOperation`), sorted.
 const USES: [&str; 14] = [
@@ -75,9 +75,15 @@ pub(crate) struct KeyUsage {
 
 impl KeyUsage {
     /// Reads since when uses are kept: from `now` on where nobody kept any yet.
-    pub(crate) async fn open(store: &dyn Store, store_key: &StoreKey, now: Timestamp) -> Result<Self, StoreError> {
-        let lookup = store.lookup(Table::KeyUsage, TRACKING_ROW).await?;
-        let written = genuine::<TrackingBody>(store_key, TRACKING_ROW, &lookup);
+    ///
+    /// # Errors
+    /// `Tampered` where the row that says so is not the service's: written anew it would hide that uses before it are kept.
+    pub(crate) async fn open(rows: &Rows, now: Timestamp) -> Result<Self, OpenError> {
+        let lookup = rows.store.lookup(Table::KeyUsage, TRACKING_ROW).await?;
+        let written = genuine::<TrackingBody>(&rows.store_key, TRACKING_ROW, &lookup);
+        if lookup.row.is_some() && written.is_none() {
+            return Err(OpenError::tampered(Table::KeyUsage, TRACKING_ROW));
+        }
         Ok(Self {
             pending: Pending::default(),
             since_is_written: AtomicBool::new(written.is_some()),

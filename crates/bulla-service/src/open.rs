@@ -105,7 +105,7 @@ impl Service {
             return Err(OpenError::TamperedChanges { revision });
         }
 
-        let key_usage = KeyUsage::open(&*rows.store, &rows.store_key, clock.now()).await?;
+        let key_usage = KeyUsage::open(&rows, clock.now()).await?;
         let (queue, waiting) = mpsc::channel(settings.queue_length.max(1));
         let verifier_key = verifier.to_string();
         let mut committer = Committer::new(

@@ -217,3 +217,20 @@ async fn who_may_not_ask_is_refused() {
         "InvalidArnException"
     );
 }
+
+#[tokio::test]
+async fn a_forged_beginning_of_the_tracking_is_refused_and_not_written_over() {
+    let h = Harness::new().await;
+    let (admin, key) = (h.admin().await, h.key().await);
+    encrypt(&h.service, &admin, key.key_id.as_str()).await;
+    h.service.flush_key_usage().await;
+    let id = (Table::KeyUsage, "tracking".to_owned());
+    h.store.edit().rows.get_mut(&id).expect("a row").body[0] ^= 1;
+    let forged = h.store.edit().rows[&id].clone();
+    let error = h.open(&h.store, 5).await.expect_err("refused");
+    assert!(
+        matches!(&error, OpenError::Tampered { table: "key_usage", .. }),
+        "{error:?}"
+    );
+    assert_eq!(h.store.edit().rows[&id], forged);
+}
