@@ -34,7 +34,7 @@ const GATHER_AT_MOST: Duration = Duration::from_millis(1);
 /// A decision that waits to become durable.
 #[derive(Debug)]
 pub(crate) struct CommitRequest {
-    /// The revision that the decision saw.
+    /// The revision that the decision saw; the greatest number where it read nothing.
     pub(crate) seen: u64,
     /// Every row that it read.
     pub(crate) reads: Vec<RowKey>,

@@ -86,7 +86,8 @@ impl Core {
         let decision = Decision::new(self, call);
         let error = ServiceError::Throttled;
         let (event, _) = self.event(&decision, operation.event(), operation.parameters(), Some(&error))?;
-        match self.commit(decision.seen, Vec::new(), Vec::new(), event).await {
+        // It rests on nothing that was read, so it is not stale, whatever was changed.
+        match self.commit(u64::MAX, Vec::new(), Vec::new(), event).await {
             Err(CommitError::Failed(failure)) => Err(failure),
             _ => Err(error),
         }

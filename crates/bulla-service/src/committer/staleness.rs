@@ -100,4 +100,12 @@ mod tests {
         assert!(recent.moved(5, [].into_iter()));
         assert!(!recent.moved(6, [&RowKey::new(Table::Keys, "1")].into_iter()));
     }
+
+    #[test]
+    fn what_read_nothing_stands_whatever_is_forgotten() {
+        let mut recent = Recent::since(5);
+        let many: Vec<Change> = (0..=CAPACITY).map(|n| change(&n.to_string(), 6)).collect();
+        recent.record(&many, 6);
+        assert!(!recent.moved(u64::MAX, [].into_iter()));
+    }
 }
