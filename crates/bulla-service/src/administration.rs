@@ -139,6 +139,7 @@ async fn put_access_key(
     decision: &mut Decision<'_>,
     principal: &PrincipalArn,
     credentials: &NewCredentials,
+    principal_created: Timestamp,
 ) -> Result<(), ServiceError> {
     let id = &credentials.access_key_id;
     if decision.access_key(id).await?.is_some() {
@@ -150,7 +151,8 @@ async fn put_access_key(
     let body = AccessKeyBody {
         version: VERSION,
         enabled: true,
-        created: decision.now,
+        // Of another node's clock, or of one that was put back: no key is older than its user.
+        created: decision.now.max(principal_created),
         wrapped_secret,
     };
     decision.put(Table::AccessKeys, id, principal.as_str(), &body);

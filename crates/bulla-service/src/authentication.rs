@@ -59,7 +59,7 @@ impl Core {
             return Ok(None);
         }
         let principal = self.known_entry(Table::Principals, known.principal.as_str()).await?;
-        let is_active = matches!(principal, Some(Entry::Principal(principal)) if principal.body.enabled);
+        let is_active = matches!(principal, Some(Entry::Principal(principal)) if principal.accepts(known.body.created));
         Ok(is_active.then_some(known))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bulla_model::GrantOperation;
 use bulla_model::policy::{Asker, Decision as Decided, Outcome, Policy, Reason, Request, Side, Sides, decide};
-use bulla_store::{RowFilter, Table};
+use bulla_store::Table;
 use serde_json::{Value, json};
 
 use crate::ServiceError;
@@ -214,19 +214,18 @@ impl Decision<'_> {
         policy.asks_for(RESOURCE_ALIASES) || of_caller.any(|(_, policy)| policy.asks_for(RESOURCE_ALIASES))
     }
 
-    /// The key's aliases. A store read, for policies that ask for them only.
+    /// The key's aliases, none of them hidden: to find that out, all of the region are read, from the cache after the first time. For
+    /// policies that ask for them only.
     pub(crate) async fn aliases_of(&mut self, key: &KeyEntry) -> Result<Vec<String>, ServiceError> {
         let (account, region, _) =
             parse_key_row(&key.row.id).ok_or(ServiceError::Internal("a key row without a key id"))?;
         let set = aliases_set(&account, &region);
         self.reads.push(RowKey::new(Table::Aliases, &set));
-        let rows = &self.core.rows;
-        let entries = rows
-            .list(Table::Aliases, RowFilter::Owner(&key.row.id), None, 1000)
-            .await?;
-        let names = entries
+        let aliases = self.core.rows.aliases_in(&set).await?;
+        let names = aliases
             .iter()
-            .filter_map(|entry| entry.row().id.strip_prefix(set.as_str()));
+            .filter(|alias| alias.key_row == key.row.id)
+            .filter_map(|alias| alias.row.id.strip_prefix(set.as_str()));
         Ok(names.map(|name| format!("alias/{name}")).collect())
     }
 

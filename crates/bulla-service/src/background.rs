@@ -86,7 +86,7 @@ impl Service {
     /// The service does so by itself every fifteen minutes; a key past its deletion date is refused at once, without this. Any number
     /// of nodes may sweep at once.
     ///
-    /// A key that can't be rotated or deleted keeps no other from it.
+    /// A key that can't be rotated or deleted keeps no other from it, nor does one whose row is tampered with; that leaves an event.
     ///
     /// # Errors
     /// `Store`, `Tampered`: the first of them; what could be done is done.
@@ -98,12 +98,21 @@ impl Service {
             let page = self
                 .core
                 .rows
-                .list(Table::Keys, RowFilter::All, after.as_deref(), PAGE)
+                .list_each(Table::Keys, RowFilter::All, after.as_deref(), PAGE)
                 .await?;
             let full = page.len() == PAGE as usize;
-            for entry in page {
-                let Entry::Key(key) = entry else { continue };
-                after = Some(key.row.id.clone());
+            for (id, entry) in page {
+                after = Some(id.into());
+                let key = match entry {
+                    Ok(Some(Entry::Key(key))) => key,
+                    Ok(_) => continue,
+                    Err(error @ ServiceError::Tampered { .. }) => {
+                        self.core.record_tampering(&error).await?;
+                        failed.get_or_insert(error);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 let now = self.core.clock.now();
                 let (account, region, _) =
                     parse_key_row(&key.row.id).ok_or(ServiceError::Internal("a key row without a key id"))?;
@@ -342,7 +351,7 @@ impl Operation for TamperedRow<'_> {
     type Response = ();
 
     const EVENT: EventKind = EventKind {
-        name: "Authenticate",
+        name: "VerifyRow",
         source: BULLA,
         read_only: true,
     };
@@ -397,7 +406,7 @@ impl Core {
         })
     }
 
-    /// Writes down that a row was found tampered with before anybody was authenticated.
+    /// Writes down that a row was found tampered with where nobody's operation does: while somebody was authenticated, or in a sweep.
     pub(crate) async fn record_tampering(&self, error: &ServiceError) -> Result<(), ServiceError> {
         match self.run(&self.own_call()?, &TamperedRow(error)).await {
             Err(ServiceError::Tampered { .. }) | Ok(()) => Ok(()),

@@ -88,6 +88,14 @@ pub(crate) struct Committer {
     recent: Recent,
 }
 
+/// The change feed as far as it was read when the service opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Feed {
+    pub(crate) digest: FeedDigest,
+    /// Whether the head vouches for the digest.
+    pub(crate) vouched: bool,
+}
+
 impl Committer {
     pub(crate) fn new(
         rows: Arc<Rows>,
@@ -96,8 +104,7 @@ impl Committer {
         verifier: VerifierKey,
         head: HeadRow,
         log: LogState,
-        feed: FeedDigest,
-        vouched: bool,
+        feed: Feed,
     ) -> Self {
         let recent = Recent::since(log.metadata_revision());
         Self {
@@ -108,8 +115,8 @@ impl Committer {
             verifier,
             head,
             log,
-            feed,
-            vouched,
+            feed: feed.digest,
+            vouched: feed.vouched,
             recent,
         }
     }

@@ -133,7 +133,7 @@ impl<'a> Decision<'a> {
 
     /// Finds out who asks: his credential and its principal decide, as they are now.
     pub(crate) async fn identify(&mut self) -> Result<(), ServiceError> {
-        let principal = match &self.call.caller.kind {
+        let (principal, made) = match &self.call.caller.kind {
             CallerKind::Operator | CallerKind::Service => {
                 self.role = Role::Admin;
                 return Ok(());
@@ -149,7 +149,7 @@ impl<'a> Decision<'a> {
         let principal = self
             .principal(principal.as_str())
             .await?
-            .filter(|principal| principal.body.enabled)
+            .filter(|principal| principal.accepts(made))
             .ok_or(ServiceError::UnrecognizedClient)?;
         self.take_on(principal);
         Ok(())
@@ -161,21 +161,24 @@ impl<'a> Decision<'a> {
         self.principal = Some(principal);
     }
 
-    async fn identify_by_access_key(&mut self, credential: &Credential) -> Result<PrincipalArn, ServiceError> {
+    async fn identify_by_access_key(
+        &mut self,
+        credential: &Credential,
+    ) -> Result<(PrincipalArn, Timestamp), ServiceError> {
         let same = |key: &Arc<AccessKeyEntry>| key.enabled && key.credential.principal == credential.principal;
         let key = self.access_key(&credential.access_key_id).await?.filter(same);
-        key.map(|key| key.credential.principal.clone())
+        key.map(|key| (key.credential.principal.clone(), key.created))
             .ok_or(ServiceError::UnrecognizedClient)
     }
 
-    async fn identify_by_token(&mut self, known: &ApiTokenEntry) -> Result<PrincipalArn, ServiceError> {
+    async fn identify_by_token(&mut self, known: &ApiTokenEntry) -> Result<(PrincipalArn, Timestamp), ServiceError> {
         let same = |token: &Arc<ApiTokenEntry>| token.body.enabled && token.body.hash == known.body.hash;
         let token = self.api_token(&known.row.id).await?.filter(same);
         let token = token.ok_or(ServiceError::UnrecognizedClient)?;
         if token.has_expired(self.now) {
             return Err(ServiceError::ExpiredToken);
         }
-        Ok(token.principal.clone())
+        Ok((token.principal.clone(), token.body.created))
     }
 
     /// Names a resource in the event.

@@ -146,6 +146,14 @@ impl Entry {
 }
 
 impl PrincipalEntry {
+    /// Whether he may ask, by a credential of his that was made at `made`.
+    ///
+    /// One from before him is of an earlier user of the same name: what a deletion overlooked, because a listing did not show it, comes back
+    /// with nobody.
+    pub(crate) fn accepts(&self, made: Timestamp) -> bool {
+        self.body.enabled && made >= self.body.created
+    }
+
     fn decode(key: RowKey, row: &Row) -> Option<Self> {
         let body = PrincipalBody::from_bytes(&row.body)?;
         let compile = |(name, document): (&String, &String)| {

@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::authentication_failures::FailureCounts;
 use crate::bodies::{AuditKeyBody, Body, SettingsBody, StoreKeyBody};
 use crate::change_feed::{self, FeedError, Form, Source};
-use crate::committer::{Committer, believe_head};
+use crate::committer::{Committer, Feed, believe_head};
 use crate::entry::seed_place;
 use crate::feed_digest::{self, FeedDigest};
 use crate::freshness::Freshness;
@@ -108,16 +108,11 @@ impl Service {
         let key_usage = KeyUsage::open(&rows, clock.now()).await?;
         let (queue, waiting) = mpsc::channel(settings.queue_length.max(1));
         let verifier_key = verifier.to_string();
-        let mut committer = Committer::new(
-            rows.clone(),
-            clock.clone(),
-            signing,
-            verifier,
-            head,
-            log,
-            feed,
-            digested,
-        );
+        let feed = Feed {
+            digest: feed,
+            vouched: digested,
+        };
+        let mut committer = Committer::new(rows.clone(), clock.clone(), signing, verifier, head, log, feed);
         let _ = rows.committer.set(queue.downgrade());
         committer.see_the_end().await.map_err(|error| match error {
             ServiceError::Store(error) => {

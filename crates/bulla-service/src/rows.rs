@@ -1,7 +1,8 @@
 //! What this node believes of the store's rows: verification on each load, the cache, and the index of newest changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -10,7 +11,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::mpsc::WeakSender;
 
 use crate::committer::Message;
-use crate::entry::Entry;
+use crate::entry::{AliasEntry, Entry};
 use crate::freshness::look;
 use crate::grants::GrantSet;
 use crate::keyring::StoreKey;
@@ -47,6 +48,8 @@ pub(crate) struct Rows {
 struct Newest {
     hasher: RandomState,
     by_row: HashMap<u64, Known>,
+    /// Ids of all aliases that are there: a policy may decide by which a key has, so none of them may be hidden.
+    aliases: BTreeSet<Arc<str>>,
 }
 
 /// What is known of the newest change of a row.
@@ -81,6 +84,12 @@ impl Newest {
     fn record(&mut self, change: &Change) {
         let slot = self.slot(change.table, &change.id);
         self.by_row.insert(slot, Known::of(change));
+        if change.table == Table::Aliases {
+            match change.kind {
+                ChangeKind::Put => drop(self.aliases.insert(change.id.as_str().into())),
+                ChangeKind::Delete => drop(self.aliases.remove(change.id.as_str())),
+            }
+        }
     }
 
     fn is_there(&self, table: Table, id: &str) -> bool {
@@ -234,6 +243,29 @@ impl Rows {
         grants
     }
 
+    /// All aliases of an account and region, by the set that they are in, none of them hidden: each that the change feed knows is read.
+    ///
+    /// From the cache as far as it reaches.
+    pub(crate) async fn aliases_in(&self, set: &str) -> Result<Vec<Arc<AliasEntry>>, ServiceError> {
+        let ids: Vec<Arc<str>> = {
+            let newest = self.newest();
+            let from_set = newest.aliases.range::<str, _>((Bound::Included(set), Bound::Unbounded));
+            from_set.take_while(|id| id.starts_with(set)).cloned().collect()
+        };
+        let mut aliases = Vec::with_capacity(ids.len());
+        for id in ids {
+            let entry = match self.cached(Table::Aliases, &id) {
+                Some(entry) => Some(entry),
+                None => self.load(Table::Aliases, &id).await?,
+            };
+            // Gone meanwhile, as the committer will find.
+            if let Some(Entry::Alias(alias)) = entry {
+                aliases.push(alias);
+            }
+        }
+        Ok(aliases)
+    }
+
     /// Hears of everything that any node has committed.
     async fn catch_up(&self) -> Result<(), ServiceError> {
         let committer = self.committer.get().and_then(WeakSender::upgrade);
@@ -293,19 +325,37 @@ impl Rows {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Entry>, ServiceError> {
+        let listed = self.list_each(table, filter, after, limit).await?;
+        listed
+            .into_iter()
+            .map(|(_, entry)| entry)
+            .filter_map(Result::transpose)
+            .collect()
+    }
+
+    /// The same, with what became of each row by its id: one that is tampered with keeps nobody from the others.
+    pub(crate) async fn list_each(
+        &self,
+        table: Table,
+        filter: RowFilter<'_>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(String, Result<Option<Entry>, ServiceError>)>, ServiceError> {
         let synced = self.synced();
         let lookups = self.store.list(table, filter, after, limit).await?;
         let mut entries = Vec::with_capacity(lookups.len());
         for lookup in &lookups {
             let id = lookup.row.as_ref().map_or("", |row| &row.id);
-            match self.judge(table, id, lookup, synced) {
+            let entry = match self.judge(table, id, lookup, synced) {
                 Ok(Some(row)) => {
-                    entries.push(Entry::decode(table, row, &self.store_key).ok_or_else(|| self.tampered(table, id))?);
+                    let entry = Entry::decode(table, row, &self.store_key);
+                    entry.map(Some).ok_or_else(|| self.tampered(table, id))
                 }
-                Ok(None) => {}
-                Err(Doubt::Overtaken | Doubt::Ahead) => entries.extend(self.load(table, id).await?),
-                Err(Doubt::Tampered(_)) => return Err(self.tampered(table, id)),
-            }
+                Ok(None) => Ok(None),
+                Err(Doubt::Overtaken | Doubt::Ahead) => self.load(table, id).await,
+                Err(Doubt::Tampered(_)) => Err(self.tampered(table, id)),
+            };
+            entries.push((id.to_owned(), entry));
         }
         Ok(entries)
     }

@@ -166,7 +166,7 @@ impl Core {
         let Some(Entry::Principal(principal)) = self.known_entry(Table::Principals, principal).await? else {
             return Ok(None);
         };
-        let active = access_key.enabled && principal.body.enabled;
+        let active = access_key.enabled && principal.accepts(access_key.created);
         Ok(active.then(|| access_key.credential.clone()))
     }
 

@@ -81,17 +81,20 @@ async fn authorise_access_key(
     action: &str,
     access_key_id: &str,
 ) -> Result<std::sync::Arc<AccessKeyEntry>, ServiceError> {
-    decision.authorise(action, "*")?;
     let unknown = || ServiceError::NotFound("The access key does not exist".to_owned());
-    if access_key_id.is_empty() || access_key_id.len() > 128 {
-        return Err(unknown());
-    }
-    let access_key = decision.access_key(access_key_id).await?.ok_or_else(unknown)?;
-    if access_key.credential.account == *decision.account() {
-        Ok(access_key)
+    let is_id = !access_key_id.is_empty() && access_key_id.len() <= 128;
+    let found = if is_id {
+        decision.access_key(access_key_id).await?
     } else {
-        Err(unknown())
-    }
+        None
+    };
+    let own = found.filter(|access_key| access_key.credential.account == *decision.account());
+    // An access key is its user's: what is denied on the user is denied on it. Of one that is not there only who may everywhere learns so.
+    let resource = own
+        .as_ref()
+        .map_or("*", |access_key| access_key.credential.principal.as_str());
+    decision.authorise(action, resource)?;
+    own.ok_or_else(unknown)
 }
 
 async fn access_keys_of(
@@ -141,7 +144,7 @@ impl Operation for CreateAccessKey {
             )));
         }
         let credentials = draw_credentials(&*decision.core.random)?;
-        put_access_key(decision, &self.principal, &credentials).await?;
+        put_access_key(decision, &self.principal, &credentials, principal.body.created).await?;
         // Written as it is: who counts or deletes this user's access keys at the same time decides again, so that none is overlooked.
         let owner = decision.account().as_str();
         decision.put(Table::Principals, self.principal.as_str(), owner, &principal.body);

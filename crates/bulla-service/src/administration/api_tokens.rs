@@ -125,7 +125,8 @@ impl Operation for CreateApiToken {
         let body = ApiTokenBody {
             version: VERSION,
             enabled: true,
-            created: decision.now,
+            // As of access keys: none is older than its user.
+            created: decision.now.max(principal.body.created),
             expires: self.expires,
             hash: drawn.hash,
         };

@@ -109,7 +109,7 @@ impl Operation for CreatePrincipal {
         };
         decision.put(Table::Principals, arn.as_str(), decision.account().as_str(), &body);
         let credentials = draw_credentials(&*decision.core.random)?;
-        put_access_key(decision, &arn, &credentials).await?;
+        put_access_key(decision, &arn, &credentials, decision.now).await?;
         decision.response = members([
             ("arn", arn.as_str().into()),
             ("accessKeyId", credentials.access_key_id.as_str().into()),

@@ -259,3 +259,31 @@ async fn no_secret_is_in_the_database() {
         assert_eq!(secret_search::find(&data, secret), None, "secret {at}");
     }
 }
+
+#[tokio::test]
+async fn what_is_denied_on_a_user_is_denied_on_his_access_keys() {
+    let h = Harness::new().await;
+    let (ann_arn, ann) = h.user("ann", Role::Admin).await;
+    let operator = h.operator();
+    let bob = h
+        .service
+        .create_principal(&operator, "bob".parse().expect("a name"), Role::User)
+        .await;
+    let bob = bob.expect("creates");
+    let (bob_arn, id) = (bob.principal.arn, bob.credentials.access_key_id.as_str());
+    let never = serde_json::json!({"Effect": "Deny", "Action": "bulla:*", "Resource": bob_arn.as_str()});
+    crate::policies::give(&h, &ann_arn, "never", crate::policies::identity(never)).await;
+    let denied = |refused: (&'static str, String)| assert_eq!(refused.0, "AccessDeniedException", "{refused:?}");
+    denied(refusal(h.service.create_access_key(&ann, bob_arn.clone()).await));
+    denied(refusal(h.service.set_access_key_enabled(&ann, id, false).await));
+    denied(refusal(h.service.delete_access_key(&ann, id).await));
+    assert!(h.service.credential(id).await.expect("reads").is_some());
+    // Others' are his to decide, and of one that is not there he learns so.
+    let own = h.initialised.credentials.access_key_id.as_str();
+    h.service
+        .set_access_key_enabled(&ann, own, true)
+        .await
+        .expect("enables");
+    let unknown = h.service.delete_access_key(&ann, "AKIAAAAAAAAAAAAAAAAA").await;
+    assert_eq!(refusal(unknown).0, "NotFoundException");
+}

@@ -9,6 +9,7 @@ use crate::memory_store::{Data, MemoryStore};
 
 type RowEdit<'a> = &'a dyn Fn(&mut Row);
 type DataEdit = fn(&mut Data);
+type Hiding<'a> = &'a dyn Fn(&mut Data);
 
 /// A service whose every table has a row that is used by `probe`, and one more of the same kind.
 struct Target {
@@ -398,4 +399,79 @@ async fn a_head_taken_back_under_a_running_node_stops_it() {
     *h.store.edit() = now;
     encrypt(&h.service, &operator, key.key_id.as_str()).await;
     h.verify();
+}
+
+/// Denies everybody the key that has the alias.
+async fn deny_by_alias(h: &Harness, key: &KeyMetadata) {
+    let statement = serde_json::json!({"Effect": "Deny", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*",
+        "Condition": {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/frozen"}}});
+    let policy = crate::policies::put(key.key_id.as_str(), crate::policies::with_account(&[statement]));
+    h.service.put_key_policy(&h.operator(), policy).await.expect("puts");
+    let alias = CreateAliasRequest {
+        alias_name: "alias/frozen".into(),
+        target_key_id: key.key_id.to_string(),
+    };
+    h.service.create_alias(&h.operator(), alias).await.expect("creates");
+}
+
+#[tokio::test]
+async fn an_alias_hidden_from_a_policy_is_named_and_grants_nothing() {
+    let h = Harness::new().await;
+    let (key, operator) = (h.key().await, h.operator());
+    deny_by_alias(&h, &key).await;
+    let asked = encrypt_request(key.key_id.as_str());
+    assert_eq!(
+        refusal(h.service.encrypt(&operator, asked).await).0,
+        "AccessDeniedException"
+    );
+    let id = (Table::Aliases, format!("{}/{REGION}/alias/frozen", key.account));
+    let hidings: [(&str, Hiding<'_>); 2] = [
+        ("deleted", &|data| drop(data.rows.remove(&id))),
+        ("given to another", &|data| row(data, &id).owner.push('x')),
+    ];
+    for (what, hide) in hidings {
+        let store = h.store.copy();
+        hide(&mut store.edit());
+        let service = h.open(&store, 3).await.expect("opens");
+        let error = service
+            .encrypt(&operator, encrypt_request(key.key_id.as_str()))
+            .await
+            .expect_err(what);
+        assert!(
+            matches!(error, ServiceError::Tampered { table: "aliases", .. }),
+            "{what}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_access_key_hidden_from_the_deletion_of_its_user_comes_back_with_nobody() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let create = async || {
+        let made = h
+            .service
+            .create_principal(&operator, "bob".parse().expect("a name"), Role::Admin)
+            .await;
+        made.expect("creates")
+    };
+    let bob = create().await;
+    let old = bob.credentials.access_key_id.clone();
+    let old_call = h.call(&old).await;
+    let id = (Table::AccessKeys, old.clone());
+    let hidden = h.store.edit().rows.remove(&id).expect("a row");
+    h.service
+        .delete_principal(&operator, bob.principal.arn)
+        .await
+        .expect("deletes");
+    h.store.edit().rows.insert(id, hidden);
+    h.clock.advance(std::time::Duration::from_secs(1));
+    let new = create().await.credentials.access_key_id;
+    let (_, node) = h.node(5).await;
+    for service in [&h.service, &node] {
+        assert!(service.credential(&old).await.expect("reads").is_none());
+        assert!(service.credential(&new).await.expect("reads").is_some());
+        let asked = service.list_principals(&old_call).await;
+        assert_eq!(refusal(asked).0, "UnrecognizedClientException");
+    }
 }

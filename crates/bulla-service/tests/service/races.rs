@@ -264,6 +264,40 @@ async fn a_key_that_can_not_be_deleted_keeps_no_other_from_it() {
 }
 
 #[tokio::test]
+async fn a_key_whose_row_is_tampered_with_keeps_no_other_from_its_deletion_and_leaves_an_event() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let (one, two) = (h.key().await, h.key().await);
+    let (damaged, due) = if one.key_id < two.key_id {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    let request = ScheduleKeyDeletionRequest {
+        key_id: due.key_id.to_string(),
+        pending_window_in_days: Some(7),
+    };
+    h.service
+        .schedule_key_deletion(&operator, request)
+        .await
+        .expect("schedules");
+    h.days(8);
+    let row = |key: &KeyMetadata| (Table::Keys, format!("{}/{REGION}/{}", key.account, key.key_id));
+    h.store.edit().rows.get_mut(&row(&damaged)).expect("a row").mac[0] ^= 1;
+    let error = h.service.sweep().await.expect_err("one is tampered with");
+    assert!(
+        matches!(error, ServiceError::Tampered { table: "kms_keys", .. }),
+        "{error}"
+    );
+    assert!(!h.store.edit().rows.contains_key(&row(&due)), "the other is deleted");
+    let named = |event: &serde_json::Value| {
+        let message = event["errorMessage"].as_str().unwrap_or_default();
+        event["errorCode"] == "TamperedRow" && message.contains(damaged.key_id.as_str())
+    };
+    assert!(h.events().iter().any(named), "{:?}", h.events());
+}
+
+#[tokio::test]
 async fn authentication_failures_that_can_not_be_written_down_are_kept() {
     let h = Harness::new().await;
     h.service
