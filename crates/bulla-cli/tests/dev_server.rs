@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use support::{BULLA, init, socket_address};
 
 /// Sends a request and reads its answer: the status and the body.
+/// `/dev/clock` takes nothing that a form of a foreign page sends.
+const JSON: &str = "Content-Type: application/json\r\n";
+
 fn http(server: &BullaProcess, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
     let mut stream = TcpStream::connect(socket_address(server)).expect("it listens");
     let (address, length) = (server.address(), body.len());
@@ -72,10 +75,10 @@ fn a_dev_server_rotates_and_deletes_when_its_clock_is_moved_and_forgets_when_it_
     let (_, made) = kms(&server, "CreateKey", &json!({}));
     let key = json!({ "KeyId": made["KeyMetadata"]["KeyId"] });
     kms(&server, "EnableKeyRotation", &key);
-    let (status, moved) = http(&server, "POST", "/dev/clock", "", r#"{"advanceSeconds":31622400}"#);
+    let (status, moved) = http(&server, "POST", "/dev/clock", JSON, r#"{"advanceSeconds":31622400}"#);
     assert_eq!((status, &moved["rotated"]), (200, &json!(1)), "{moved}");
     kms(&server, "ScheduleKeyDeletion", &key);
-    let (_, moved) = http(&server, "POST", "/dev/clock", "", r#"{"advanceSeconds":2592000}"#);
+    let (_, moved) = http(&server, "POST", "/dev/clock", JSON, r#"{"advanceSeconds":2592000}"#);
     assert_eq!(moved["deleted"], 1, "{moved}");
     let (status, refused) = kms(&server, "DescribeKey", &key);
     assert_eq!((status, &refused["__type"]), (400, &json!("NotFoundException")));

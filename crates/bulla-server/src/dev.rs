@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bulla_model::{AccountId, Clock, Timestamp};
 use bulla_service::{Call, Caller, ServiceError};
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
@@ -81,7 +82,11 @@ pub(crate) async fn answer(
     let post = head.method == Method::POST;
     let result = match head.uri.path() {
         "/dev/clock" if head.method == Method::GET => Ok(shown(clock)),
-        "/dev/clock" if post => set_clock(edge, clock, body).await,
+        "/dev/clock" if post && !is_json(head) => Err((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send application/json, which no page of another origin can send unasked".to_owned(),
+        )),
+        "/dev/clock" if post => set_clock(edge, clock, body, peer).await,
         "/dev/reset" if post => reset(edge, clock, peer).await,
         "/dev/clock" => return Some(not_allowed("GET, POST")),
         "/dev/reset" => return Some(not_allowed("POST")),
@@ -91,6 +96,12 @@ pub(crate) async fn answer(
         Ok(value) => json_page(StatusCode::OK, &value),
         Err((status, message)) => json_page(status, &json!({"message": message})),
     })
+}
+
+fn is_json(head: &Parts) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn shown(clock: &DevClock) -> Value {

@@ -16,7 +16,7 @@ use crate::aws;
 use crate::config::{AuthMode, Limits};
 use crate::dev::{self, DevClock};
 use crate::metrics::Metrics;
-use crate::network::{Network, client_address, is_local_name, is_secure};
+use crate::network::{Network, client_address, is_local_name, is_same_host, is_secure};
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::sigv4::SigningKeys;
@@ -125,6 +125,13 @@ impl Edge {
 
     /// Keeps web pages from reaching a server that trusts everybody: by a name bound to our address, or across origins.
     fn is_local(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let host = headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        // Off this machine every address and short name is somebody's: there only pages of this server itself, or of the browser's own machine.
+        let own_page =
+            |name: &str| is_local_name(name, &self.dev_hosts, false) || (self.remote && is_same_host(name, host));
         let local = |name: &str| is_local_name(name, &self.dev_hosts, self.remote);
         let authority = uri.authority().map(|authority| Some(authority.as_str()));
         let hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
@@ -132,7 +139,7 @@ impl Edge {
         let has_name = names.peek().is_some();
         let origin_is_local = headers.get_all(ORIGIN).iter().all(|origin| {
             let parts = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-            parts.is_some_and(|(scheme, host)| matches!(scheme, "http" | "https") && local(host))
+            parts.is_some_and(|(scheme, host)| matches!(scheme, "http" | "https") && own_page(host))
         });
         has_name && names.all(|name| name.is_some_and(local)) && origin_is_local
     }

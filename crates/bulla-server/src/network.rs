@@ -113,6 +113,12 @@ pub(crate) fn is_local_name(authority: &str, further: &[String], remote: bool) -
         || (remote && !name.is_empty() && !name.contains('.'))
 }
 
+/// Whether two authorities name one host, on whichever port.
+pub(crate) fn is_same_host(one: &str, other: &str) -> bool {
+    let host = host_of(one);
+    !host.is_empty() && host.eq_ignore_ascii_case(host_of(other))
+}
+
 fn host_of(authority: &str) -> &str {
     match authority.rfind(':') {
         Some(at) if authority[at + 1..].bytes().all(|byte| byte.is_ascii_digit()) && !authority[..at].is_empty() => {

@@ -87,6 +87,27 @@ async fn a_remote_dev_server_answers_no_page_of_a_browsers_extension() {
 }
 
 #[tokio::test]
+async fn a_remote_dev_server_answers_its_own_pages_and_those_of_the_browsers_machine_only() {
+    let server = Harness::with(|config| {
+        config.auth = AuthMode::Dev;
+        config.allow_remote_dev = true;
+    })
+    .await;
+    for (host, origin, status) in [
+        ("10.0.0.5:4599", "http://10.0.0.9", 403),
+        ("10.0.0.5:4599", "http://203.0.113.7:8080", 403),
+        ("10.0.0.5:4599", "http://[2001:db8::1]", 403),
+        ("10.0.0.5:4599", "http://intranet", 403),
+        ("10.0.0.5:4599", "http://10.0.0.5:8080", 200),
+        ("10.0.0.5:4599", "http://localhost:3000", 200),
+        ("bulla", "https://BULLA:4599", 200),
+    ] {
+        let answer = list(&server, &format!("Host: {host}\r\nOrigin: {origin}\r\n")).await;
+        assert_eq!(answer.status, status, "{origin}");
+    }
+}
+
+#[tokio::test]
 async fn a_signing_server_does_not_care_for_host_names() {
     let server = Harness::start().await;
     assert_eq!(list(&server, "Host: kms.example\r\n").await.status, 400);

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use crate::harness::Harness;
 
 const DAY: i64 = 86_400;
+const JSON: &str = "Content-Type: application/json\r\n";
 
 async fn key(server: &Harness, input: Value) -> String {
     let made = server.dev_ok("CreateKey", input).await;
@@ -11,7 +12,7 @@ async fn key(server: &Harness, input: Value) -> String {
 
 async fn advance(server: &Harness, seconds: i64) -> Value {
     let answer = server
-        .post("/dev/clock", "", &json!({"advanceSeconds": seconds}).to_string())
+        .post("/dev/clock", JSON, &json!({"advanceSeconds": seconds}).to_string())
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
@@ -65,7 +66,7 @@ async fn the_clock_is_set_to_a_moment_and_never_back() {
     let server = Harness::dev().await;
     let shown = server.get("/dev/clock").await.json();
     assert_eq!(shown, json!({"now": "2026-01-01T00:00:00Z", "aheadSeconds": 0.0}));
-    let set = |body: &'static str| server.post("/dev/clock", "", body);
+    let set = |body: &'static str| server.post("/dev/clock", JSON, body);
     let answer = set(r#"{"now":"2026-01-02T01:00:00.5+01:00"}"#).await;
     assert_eq!(answer.json()["now"], "2026-01-02T00:00:00.5Z");
     assert_eq!(server.get("/dev/clock").await.json()["aheadSeconds"], 86_400.5);
@@ -240,4 +241,19 @@ async fn a_server_that_verifies_signatures_takes_creation_tags_for_tags() {
         .ok("ListResourceTags", json!({"KeyId": metadata(&first)["KeyId"]}))
         .await;
     assert_eq!(kept["Tags"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_clock_is_moved_by_json_and_by_nothing_that_a_form_sends() {
+    let server = Harness::dev().await;
+    let body = r#"{"advanceSeconds":1}"#;
+    for headers in [
+        "",
+        "Content-Type: text/plain\r\n",
+        "Content-Type: application/x-www-form-urlencoded\r\n",
+    ] {
+        assert_eq!(server.post("/dev/clock", headers, body).await.status, 415, "{headers}");
+    }
+    let headers = "Content-Type: application/json; charset=utf-8\r\n";
+    assert_eq!(server.post("/dev/clock", headers, body).await.status, 200);
 }
