@@ -69,7 +69,9 @@ mod wire;
 
 use std::error::Error;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bulla_service::{Call, Refusal};
 use bytes::Bytes;
@@ -90,6 +92,9 @@ pub(crate) use self::any_body::read_any_body;
 pub(crate) use self::operation::Operation;
 pub use self::operation::{ROUTES, Route};
 pub use self::validation::{CHOICES, Choices, RULES, Rule};
+
+/// Who asks, in the program's own log, where nobody was authenticated.
+const NOBODY: &str = "-";
 
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 
@@ -113,7 +118,7 @@ pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, origin: Or
     let name = operation.map_or("unknown", |operation| operation.route().name);
     let principal = principal
         .as_ref()
-        .map_or("-", |principal: &bulla_model::PrincipalArn| principal.as_str());
+        .map_or(NOBODY, |principal: &bulla_model::PrincipalArn| principal.as_str());
     match result {
         Ok(Reply(body)) => {
             tracing::debug!(
@@ -146,7 +151,8 @@ async fn serve(
         source_ip,
         secure_transport,
     } = origin;
-    let body = read_body(body, limits.body_bytes, limits.body_read, &edge.body_memory)
+    let client = source_ip.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let body = read_body(body, limits.body_bytes, limits.body_read, &edge.body_memory, client)
         .await
         .map_err(|error| match error {
             BodyError::TooLarge => Failure::too_large(limits.body_bytes),
@@ -160,6 +166,8 @@ async fn serve(
         headers: &head.headers,
     };
     let user_agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    // Kept outside of what is given up when the time is over: then it is known whose request it was.
+    let authenticated = OnceLock::new();
     let answer = async {
         let (caller, region) = match authenticate::authenticate(edge, &parts, &body, &source_ip).await {
             Ok(authenticated) => authenticated,
@@ -168,35 +176,67 @@ async fn serve(
             Err(failure) => return Err(failure),
         };
         *principal = Some(caller.arn().clone());
-        let call = Call {
+        let call = authenticated.get_or_init(|| Call {
             caller,
             region,
             request_id: request_id.clone(),
             source_ip,
             user_agent: user_agent.unwrap_or_default().into(),
             secure_transport,
-        };
+        });
         let result = match operation {
-            Some(operation) => operation.answer(&edge.service, &call, &body).await,
+            Some(operation) => operation.answer(&edge.service, call, &body).await,
             None => Err(Failure::unknown_operation()),
         };
         match result {
             Err(failure) if failure.is_of_the_edge() => {
-                let refusal = Refusal {
-                    operation: operation.map_or("UnknownOperation", |operation| operation.route().name),
-                    read_only: operation.is_none_or(Operation::is_read_only),
-                    code: failure.code,
-                };
-                edge.service.record_refusal(&call, refusal).await?;
+                edge.service
+                    .record_refusal(call, refusal_of(operation, &failure))
+                    .await?;
                 Err(failure)
             }
             // The service has recorded it.
             result => result,
         }
     };
-    tokio::time::timeout(limits.request, answer)
-        .await
-        .unwrap_or_else(|_| Err(Failure::timed_out()))
+    match tokio::time::timeout(limits.request, answer).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            let failure = Failure::timed_out();
+            if let Some(call) = authenticated.into_inner() {
+                record_timeout(edge, call, refusal_of(operation, &failure)).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn refusal_of(operation: Option<Operation>, failure: &Failure) -> Refusal {
+    Refusal {
+        operation: operation.map_or("UnknownOperation", |operation| operation.route().name),
+        read_only: operation.is_none_or(Operation::is_read_only),
+        code: failure.code,
+    }
+}
+
+/// How long the answer to a request whose time is over still waits for its event.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Records that a caller was answered nothing in time. The recording goes on when the answer waits for it no more; what the operation
+/// itself comes to is an event of its own.
+async fn record_timeout(edge: &Edge, call: Call, refusal: Refusal) {
+    let service = edge.service.clone();
+    let recording = tokio::spawn(async move {
+        if let Err(error) = service.record_refusal(&call, refusal).await {
+            let error: &dyn Error = &error;
+            tracing::error!(
+                error,
+                request_id = &*call.request_id,
+                "a request that took too long was not recorded"
+            );
+        }
+    });
+    let _ = tokio::time::timeout(RECORD_TIMEOUT, recording).await;
 }
 
 fn is_json_1_1(head: &Parts) -> bool {
@@ -268,6 +308,9 @@ fn log(failure: &Failure, request_id: &str, operation: &str, principal: &str) {
             causes,
             "failed"
         );
+    } else if principal == NOBODY {
+        // Anybody can cause these, as many as he likes: the audit log counts them.
+        tracing::debug!(request_id, operation, outcome = failure.code, status, "refused");
     } else {
         tracing::info!(
             request_id,

@@ -69,7 +69,8 @@ impl Drop for Admitted {
     }
 }
 
-fn client_of(address: IpAddr) -> IpAddr {
+/// The client that an address belongs to.
+pub(crate) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX));

@@ -109,9 +109,9 @@ fn shown(clock: &DevClock) -> Value {
 }
 
 /// Moves the clock, then does what has become due, so that the next request meets it done.
-async fn set_clock(edge: &Edge, clock: &DevClock, body: Incoming) -> Result<Value, (StatusCode, String)> {
+async fn set_clock(edge: &Edge, clock: &DevClock, body: Incoming, peer: &Peer) -> Result<Value, (StatusCode, String)> {
     let refused = |message: &str| (StatusCode::BAD_REQUEST, message.to_owned());
-    let body = read_body(body, BODY_BYTES, edge.limits.body_read, &edge.body_memory)
+    let body = read_body(body, BODY_BYTES, edge.limits.body_read, &edge.body_memory, peer.address)
         .await
         .map_err(|_| refused("the body is too large or not whole"))?;
     let micros = match serde_json::from_slice(&body) {

@@ -10,9 +10,9 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, T
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 
 use crate::aws;
+use crate::body::BodyMemory;
 use crate::config::{AuthMode, Limits};
 use crate::dev::{self, DevClock};
 use crate::metrics::Metrics;
@@ -31,8 +31,7 @@ pub(crate) struct Edge {
     pub(crate) auth: AuthMode,
     pub(crate) regions: Vec<Region>,
     pub(crate) limits: Limits,
-    /// What is left of the memory for bodies, in KiB.
-    pub(crate) body_memory: Arc<Semaphore>,
+    pub(crate) body_memory: BodyMemory,
     pub(crate) readiness: Readiness,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) dev_hosts: Vec<String>,
@@ -125,6 +124,7 @@ impl Edge {
 
     /// Keeps web pages from reaching a server that trusts everybody: by a name bound to our address, or across origins.
     fn is_local(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let local = |name: &str| is_local_name(name, &self.dev_hosts, self.remote);
         let host = headers
             .get(HOST)
             .and_then(|host| host.to_str().ok())
@@ -132,7 +132,6 @@ impl Edge {
         // Off this machine every address and short name is somebody's: there only pages of this server itself, or of the browser's own machine.
         let own_page =
             |name: &str| is_local_name(name, &self.dev_hosts, false) || (self.remote && is_same_host(name, host));
-        let local = |name: &str| is_local_name(name, &self.dev_hosts, self.remote);
         let authority = uri.authority().map(|authority| Some(authority.as_str()));
         let hosts = headers.get_all(HOST).iter().map(|host| host.to_str().ok());
         let mut names = hosts.chain(authority).peekable();

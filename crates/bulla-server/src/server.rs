@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
-use crate::body::memory;
+use crate::body::BodyMemory;
 use crate::clients::Clients;
 use crate::config::{AuthMode, ServerConfig};
 use crate::connection::{Stage, serve};
@@ -109,7 +109,7 @@ impl Server {
             metrics: Metrics::new(),
             auth: config.auth,
             regions: config.regions,
-            body_memory: memory(&config.limits),
+            body_memory: BodyMemory::new(&config.limits),
             limits: config.limits,
             readiness: Readiness::new(READY_FRESH),
             trusted_proxies: config.trusted_proxies,

@@ -4,7 +4,8 @@ use std::ops::Deref;
 use std::{fmt, io};
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
+
+use crate::body::Share;
 
 /// Bytes that are wiped when they are dropped, over the whole capacity, at the speed of `memset`: `Zeroizing` writes byte by byte.
 pub(crate) struct Wiped(Vec<u8>);
@@ -56,6 +57,11 @@ impl WipingWriter {
         Bytes::from_owner(self.0)
     }
 
+    /// What was appended so far.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.0.0
+    }
+
     /// Appends bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let written = &mut self.0.0;
@@ -91,10 +97,7 @@ pub(crate) enum RequestBody {
     /// As received.
     Whole(Bytes),
     /// Put together, with the share of the memory for bodies that it holds, if it is large.
-    Joined {
-        bytes: WipingWriter,
-        _share: Option<OwnedSemaphorePermit>,
-    },
+    Joined { bytes: WipingWriter, _share: Option<Share> },
 }
 
 impl Deref for RequestBody {

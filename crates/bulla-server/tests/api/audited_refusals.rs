@@ -121,3 +121,29 @@ async fn a_request_that_succeeds_is_one_event_and_no_more() {
     assert_eq!(events.len(), before + 2, "the first reading and ListKeys");
     assert_eq!(events.last().unwrap()["eventName"], "ListKeys");
 }
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_leaves_an_event() {
+    let server = Harness::with(|config| config.limits.request = std::time::Duration::from_millis(25)).await;
+    // Making a key of 4,096 bits takes longer than that; with luck it does not, once.
+    for _ in 0..10 {
+        let answer = server
+            .send("CreateKey", br#"{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}"#)
+            .await;
+        if answer.status == 200 {
+            continue;
+        }
+        assert_eq!(answer.status, 500);
+        let events = server.events().await;
+        let refused = events
+            .iter()
+            .find(|event| event["errorCode"] == "DependencyTimeoutException");
+        let event = refused.expect("an event");
+        assert_eq!(
+            (&event["eventName"], &event["userIdentity"]["userName"]),
+            (&json!("CreateKey"), &json!("admin"))
+        );
+        return;
+    }
+    panic!("ten keys within 25 ms each");
+}

@@ -191,6 +191,39 @@ async fn bodies_together_take_no_more_memory_than_they_may() {
 }
 
 #[tokio::test]
+async fn a_client_that_floods_with_large_bodies_keeps_no_other_from_his() {
+    let server = Harness::with(|config| {
+        config.limits.body_bytes = 128 * 1024;
+        config.limits.body_memory_bytes = MIB;
+    })
+    .await;
+    let large = json!({"Unknown": "x".repeat(120 * 1024)}).to_string();
+    let request = server.signed("ListKeys", large.as_bytes());
+    let mut flood = Vec::new();
+    for _ in 0..16 {
+        let mut stream = server.connect().await;
+        // More than is free of charge, and then nothing more.
+        stream.write_all(&request[..40 * 1024]).await.unwrap();
+        flood.push(stream);
+    }
+    let key = server.key().await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}]});
+    let spaces = " ".repeat(20 * 1024);
+    let input = format!("{spaces}{}", json!({"KeyId": key, "Policy": policy.to_string()}));
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(server.address).await.unwrap();
+    other
+        .write_all(&server.signed("PutKeyPolicy", input.as_bytes()))
+        .await
+        .unwrap();
+    let answer = Answer::read(&mut other).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    drop(flood);
+}
+
+#[tokio::test]
 async fn too_many_headers_and_too_long_ones_are_refused() {
     let server = Harness::start().await;
     let many: String = (0..101).map(|number| format!("X-{number}: 1\r\n")).collect();
