@@ -2,6 +2,7 @@
 //!
 //! Each figure stands beside what the same machine does at least for the same work, measured in the same run and in turns with it.
 
+mod codec;
 mod report;
 mod seal;
 mod serve;
@@ -30,7 +31,7 @@ struct Arguments {
 type Group = fn(bool, &dyn Fn(&str) -> bool, &mut dyn FnMut(Figure)) -> Result<()>;
 
 /// The groups, in the order in which they run.
-const GROUPS: &[Group] = &[seal::run, serve::run, tokens::run];
+const GROUPS: &[Group] = &[seal::run, serve::run, tokens::run, codec::run];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();

@@ -317,25 +317,30 @@ impl Service {
     }
 
     fn resident_mb(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .context("the kernel tells the resident size")?;
-        let kib: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
-        Ok(kib / 1024.0)
+        resident_mb(self.process.id())
     }
 }
 
+/// What a process holds in memory.
+pub(crate) fn resident_mb(process: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .context("the kernel tells the resident size")?;
+    let kib: f64 = line.split_whitespace().nth(1).context("a number")?.parse()?;
+    Ok(kib / 1024.0)
+}
+
 /// The program beside this one.
-fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name("bulla");
     ensure!(path.exists(), "{} is missing: scripts/bench builds it", path.display());
     Ok(path)
 }
 
 /// Where data directories go: beside the program, because a temporary directory may lie in memory.
-fn scratch() -> PathBuf {
+pub(crate) fn scratch() -> PathBuf {
     std::env::current_exe()
         .ok()
         .and_then(|path| path.parent().map(Path::to_owned))
@@ -346,7 +351,7 @@ fn data_dir(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-fn pin(process: u32, core: u32) -> Result<()> {
+pub(crate) fn pin(process: u32, core: u32) -> Result<()> {
     let status = std::process::Command::new("taskset")
         .args(["-a", "-c", "-p", &core.to_string(), &process.to_string()])
         .stdout(std::process::Stdio::null())

@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::CommandResult;
 use crate::settings::Environment;
-use crate::{audit, doctor, init, key, open, policy, principal, root, seal, serve, sign, verify};
+use crate::{audit, codec, doctor, init, key, open, policy, principal, root, seal, serve, sign, verify};
 
 /// Seals what applications store, holds the keys in a service that speaks the AWS KMS API, and proves who opened what
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ enum Command {
     /// Brings a lost root key back
     #[command(subcommand)]
     Root(root::Root),
+    /// Runs the Temporal codec server alone
+    Codec(Box<codec::RunCodec>),
     /// Says what is wrong with this configuration
     Doctor(doctor::Doctor),
 }
@@ -66,6 +68,7 @@ impl Cli {
             Command::Verify(command) => command.run(environment),
             Command::Audit(command) => command.run(environment),
             Command::Root(command) => command.run(environment),
+            Command::Codec(command) => command.run(environment),
             Command::Doctor(command) => command.run(environment),
         }
     }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod cli;
+mod codec;
 mod data_dir;
 mod doctor;
 mod failure;

@@ -1,5 +1,6 @@
+mod codec;
 mod dev;
-mod logging;
+pub(crate) mod logging;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bulla_model::{Clock, SystemClock};
-use bulla_server::{AuthMode, BoundServer, DevClock, Server, ServerConfig, ServerError, TlsFiles};
+use bulla_server::{AuthMode, DevClock, Server, ServerConfig, ServerError, TlsFiles};
 use bulla_service::Mode;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -120,6 +121,16 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
                 .hint("see the cause: permissions of the file and of those beside it, the disk, or another process that holds it locked"),
         ));
     }
+    let codec = codec::mount(&service, settings.codec.table.as_deref(), dev).await;
+    let codec = match codec {
+        Ok(codec) => codec,
+        Err(error) => {
+            service.shutdown().await;
+            return Err(error);
+        }
+    };
+    let payload_codec = codec.as_ref().map(|codec| Arc::clone(codec.payload_codec()));
+    config.codec = codec;
     let server = Server::bind(config, service.clone(), clock, system_random()).await;
     let server = match server {
         Ok(server) => server,
@@ -132,6 +143,12 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(async move {
         while hang_up.recv().await.is_some() {
+            if let Some(codec) = &payload_codec
+                && let Err(error) = codec.rotate(None).await
+            {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "not all data keys of the codec were renewed");
+            }
             let reload = reload.clone();
             match tokio::task::spawn_blocking(move || reload.reload()).await {
                 Ok(Ok(())) => tracing::info!("the certificate was read again"),
@@ -144,7 +161,7 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
         }
     });
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    announce(&server, tls);
+    announce(server.local_addr(), tls);
     server
         .run(async move {
             tokio::select! {
@@ -162,9 +179,8 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
 }
 
 /// The line that scripts and tests wait for.
-fn announce(server: &BoundServer, tls: bool) {
+pub(crate) fn announce(address: SocketAddr, tls: bool) {
     let scheme = if tls { "https" } else { "http" };
-    let address = server.local_addr();
     tracing::info!(target: logging::ANNOUNCEMENT, "bulla is listening on {scheme}://{address}");
 }
 
@@ -210,6 +226,9 @@ pub(crate) fn server_config(
 pub(crate) fn explain_server(error: ServerError) -> anyhow::Error {
     let hint = match &error {
         ServerError::PlainHttpOffLoopback(_) => "give --tls-cert and --tls-key, or --behind-tls-proxy",
+        ServerError::OpenCodecOffLoopback(_) => {
+            "name tokens, issuers or a client authority, or say --allow-anybody where nobody else reaches it"
+        }
         ServerError::DevOffLoopback(_) => "listen on 127.0.0.1, or say --dev-allow-remote where nobody else reaches it",
         ServerError::Listen { .. } => "another process may be listening there: choose another port with --listen",
         ServerError::Tls(_) => "give the chain and its private key as PEM files",

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) client: ClientSettings,
     /// The audit log.
     pub(crate) audit: AuditSettings,
+    /// The Temporal codec in `bulla serve`.
+    pub(crate) codec: CodecSettings,
 }
 
 /// `[store]`.
@@ -93,6 +95,13 @@ pub(crate) struct ClientSettings {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AuditSettings {
     pub(crate) public_key: Option<String>,
+}
+
+/// `[codec]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CodecSettings {
+    pub(crate) table: Option<PathBuf>,
 }
 
 /// The form of log lines.
@@ -387,7 +396,7 @@ mod tests {
             load(&[], &format!("[{section}]\n{name} = {value}\n"), &Flags::default()).expect(setting.key);
         }
         // Serde names the keys that it knows in the error about one that it does not.
-        for section in ["store", "root", "server", "log", "client", "audit"] {
+        for section in ["store", "root", "server", "log", "client", "audit", "codec"] {
             let error = load(&[], &format!("[{section}]\nzzz = 1\n"), &Flags::default()).expect_err("unknown");
             for name in error.split('`').skip(3).step_by(2) {
                 assert!(

@@ -70,6 +70,7 @@ fn the_help_of_every_command_is_as_it_was() {
         "audit export",
         "root",
         "root recover",
+        "codec",
         "doctor",
     ] {
         let mut args: Vec<&str> = command.split_whitespace().collect();

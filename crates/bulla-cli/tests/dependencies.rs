@@ -24,7 +24,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "bulla-service",
         &["bulla-audit", "bulla-crypto", "bulla-kms", "bulla-model", "bulla-store"],
     ),
-    ("bulla-server", &["bulla-crypto", "bulla-model", "bulla-service"]),
+    (
+        "bulla-server",
+        &["bulla-crypto", "bulla-model", "bulla-service", "bulla-temporal"],
+    ),
     (
         "bulla-cli",
         &[
@@ -39,6 +42,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "bulla-service",
             "bulla-store",
             "bulla-store-sql",
+            "bulla-temporal",
         ],
     ),
 ];

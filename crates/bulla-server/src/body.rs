@@ -20,7 +20,7 @@ pub(crate) enum BodyError {
     Incomplete,
 }
 
-/// How much of a body that is too large is still read, so that its sender sees the answer and not a reset connection.
+/// How much of a body that is too large is still read at least, so that its sender sees the answer and not a reset connection.
 const DRAIN_BYTES: usize = 4 * 1024 * 1024;
 
 /// A body up to this size takes nothing from the memory for bodies: each operation's usual request, with room.
@@ -110,7 +110,7 @@ async fn collect(
 ) -> Result<RequestBody, BodyError> {
     let announced = body.size_hint().exact();
     if announced.is_some_and(|bytes| bytes > limit_bytes as u64) {
-        return drain(body).await;
+        return drain(body, limit_bytes).await;
     }
     let Some(first) = next_frame(&mut body).await? else {
         return Ok(RequestBody::Whole(bytes::Bytes::new()));
@@ -126,7 +126,7 @@ async fn collect(
     while let Some(frame) = next {
         size_bytes += frame.len();
         if size_bytes > limit_bytes {
-            return drain(body).await;
+            return drain(body, limit_bytes).await;
         }
         if share.is_none() && size_bytes > SMALL_BYTES {
             // Its whole size at once, so that no two bodies wait for what the other has.
@@ -153,9 +153,9 @@ async fn next_frame(body: &mut Incoming) -> Result<Option<bytes::Bytes>, BodyErr
     Ok(None)
 }
 
-async fn drain(mut body: Incoming) -> Result<RequestBody, BodyError> {
+async fn drain(mut body: Incoming, limit_bytes: usize) -> Result<RequestBody, BodyError> {
     let mut drained_bytes = 0;
-    while drained_bytes < DRAIN_BYTES
+    while drained_bytes < DRAIN_BYTES.max(limit_bytes.saturating_mul(2))
         && let Ok(Some(frame)) = next_frame(&mut body).await
     {
         drained_bytes += frame.len();

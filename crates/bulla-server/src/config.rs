@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bulla_model::Region;
 
+use crate::codec::Codec;
 use crate::dev::DevClock;
 use crate::network::Network;
 
@@ -29,6 +30,8 @@ pub struct ServerConfig {
     pub dev_hosts: Vec<String>,
     /// The clock that the dev mode's pages move, which is also the service's; looked at in the dev mode only.
     pub dev_clock: Option<Arc<DevClock>>,
+    /// The Temporal codec under `/codec`, if there is one.
+    pub codec: Option<Arc<Codec>>,
     /// Limits.
     pub limits: Limits,
 }
@@ -92,6 +95,7 @@ impl ServerConfig {
             allow_remote_dev: false,
             dev_hosts: Vec::new(),
             dev_clock: None,
+            codec: None,
             limits: Limits::default(),
         }
     }

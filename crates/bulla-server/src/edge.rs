@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 
 use crate::aws;
 use crate::body::BodyMemory;
+use crate::codec::{self, Codec, Sender};
 use crate::config::{AuthMode, Limits};
 use crate::dev::{self, DevClock};
 use crate::metrics::Metrics;
@@ -36,6 +37,8 @@ pub(crate) struct Edge {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) dev_hosts: Vec<String>,
     pub(crate) remote: bool,
+    /// The Temporal codec under `/codec`.
+    pub(crate) codec: Option<Arc<Codec>>,
     /// There in the dev mode only.
     pub(crate) dev_clock: Option<Arc<DevClock>>,
 }
@@ -86,6 +89,16 @@ impl Edge {
                 StatusCode::FORBIDDEN,
                 r#"{"message":"this server answers local names and pages only"}"#,
             );
+        }
+        if let Some(codec) = self.codec.as_ref().filter(|_| codec::is_of_codec(head.uri.path())) {
+            let origin = self.origin(peer, &head.headers);
+            let sender = Sender {
+                peer: peer.address,
+                source_ip: origin.source_ip,
+                secure_transport: origin.secure_transport,
+                certificate: None,
+            };
+            return codec.answer(&sender, Request::from_parts(head, body)).await;
         }
         let read = matches!(head.method, Method::GET | Method::HEAD);
         match head.uri.path() {

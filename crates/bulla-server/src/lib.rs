@@ -11,6 +11,7 @@
 mod aws;
 mod body;
 mod clients;
+pub mod codec;
 mod config;
 mod connection;
 mod dev;

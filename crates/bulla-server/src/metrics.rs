@@ -258,10 +258,10 @@ impl Metrics {
 
 /// What a histogram counts is divided, not multiplied by a fraction: a quotient of whole numbers is the nearest to what is meant, and is
 /// written with its few digits.
-const MICROS_PER_SECOND: f64 = 1e6;
+pub(crate) const MICROS_PER_SECOND: f64 = 1e6;
 
 /// Bucket `i` holds whole numbers below `2^i`, so its upper bound is `2^i - 1`.
-fn render_histogram(text: &mut String, name: &str, labels: &str, histogram: &Histogram, per_unit: f64) {
+pub(crate) fn render_histogram(text: &mut String, name: &str, labels: &str, histogram: &Histogram, per_unit: f64) {
     let mut total = 0;
     for (power, bucket) in histogram.buckets.iter().enumerate() {
         total += bucket.load(Ordering::Relaxed);

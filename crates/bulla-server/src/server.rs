@@ -53,6 +53,9 @@ pub enum ServerError {
     /// Plain HTTP that others on the network could read.
     #[error("plain HTTP on {0} can be read on the way: configure TLS, or say that a TLS proxy is in front")]
     PlainHttpOffLoopback(SocketAddr),
+    /// A codec that asks nobody who he is, where others could reach it.
+    #[error("a codec without authentication on {0} decodes for everybody who reaches it")]
+    OpenCodecOffLoopback(SocketAddr),
     /// The dev mode where others could reach it.
     #[error("the dev mode on {0} makes everybody who reaches it the administrator")]
     DevOffLoopback(SocketAddr),
@@ -116,6 +119,7 @@ impl Server {
             dev_hosts: config.dev_hosts,
             remote: config.allow_remote_dev,
             dev_clock: config.dev_clock.filter(|_| dev),
+            codec: config.codec,
         };
         let acceptor = tls.map(TlsAcceptor::from);
         Ok(BoundServer {
@@ -228,6 +232,10 @@ impl BoundServer {
 }
 
 impl ReloadHandle {
+    pub(crate) fn of(certificate: Option<Arc<Certificate>>) -> Self {
+        Self(certificate)
+    }
+
     /// Reads the certificate again; nothing to do without TLS. Reads files: not for an async context with deadlines.
     ///
     /// # Errors

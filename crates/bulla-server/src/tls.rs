@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -58,10 +59,22 @@ impl Certificate {
 
     /// Makes the configuration of a listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
     pub(crate) fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
+        self.server_config_for(None)
+    }
+
+    /// The same, and with `client_authority` it verifies the certificates of clients that show one.
+    pub(crate) fn server_config_for(
+        self: &Arc<Self>,
+        client_authority: Option<&Path>,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         let builder = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Unusable)?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(self.clone());
+        let builder = match client_authority {
+            None => builder.with_no_client_auth(),
+            Some(path) => builder.with_client_cert_verifier(client_verifier(path, &self.provider)?),
+        };
+        let mut config = builder.with_cert_resolver(self.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -94,6 +107,22 @@ impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.current.load_full())
     }
+}
+
+/// Believes certificates that the authorities in a file signed; a client need not have one.
+fn client_verifier(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let failed = |source| TlsError::File {
+        path: path.to_owned(),
+        what: "certificate",
+        source,
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(failed)? {
+        roots.add(certificate.map_err(failed)?).map_err(TlsError::Unusable)?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let verifier = builder.allow_unauthenticated().build();
+    verifier.map_err(|error| TlsError::Unusable(rustls::Error::General(error.to_string())))
 }
 
 /// When the files were last written; `None` while one of them is missing, as between the two steps of a replacement.

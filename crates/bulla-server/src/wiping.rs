@@ -23,6 +23,12 @@ impl AsRef<[u8]> for Wiped {
     }
 }
 
+impl AsMut<[u8]> for Wiped {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
 impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.resize(self.0.capacity(), 0);

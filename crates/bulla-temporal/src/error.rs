@@ -17,6 +17,9 @@ pub enum CodecError {
         #[source]
         reason: PayloadError,
     },
+    /// The payloads name more keys than one request may: each is part of the decision and of the record.
+    #[error("the payloads are under more than {} keys", crate::work::MAX_KEYS)]
+    TooManyKeys,
     /// The key refuses: denied, disabled, gone, or misconfigured. Somebody has to mend that.
     #[error("the key can't be used")]
     KeyRefused(#[source] DataKeyError),

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use bulla_crypto::SecretBytes;
 use bulla_crypto::record::Record;
+use bulla_crypto::{Context, SecretBytes};
 use bulla_envelope::OpenError;
 use futures::{StreamExt, TryStreamExt, stream};
 use zeroize::Zeroizing;
@@ -13,7 +13,7 @@ use crate::error::{CodecError, PayloadError};
 use crate::foreign::ReplacedSeal;
 use crate::reference::is_storage_reference;
 use crate::stats::Counters;
-use crate::{ENCODING, ENCODING_FAMILY, OnUndecodable, Payload, json};
+use crate::{ENCODING, ENCODING_FAMILY, OnUndecodable, PURPOSE, Payload, json};
 
 /// A request of which everything is done that needs no key provider.
 ///
@@ -55,6 +55,8 @@ enum Step {
 
 /// At most so many data keys are asked for at once.
 const OPENS_AT_ONCE: usize = 16;
+/// The keys that one request may name: whoever sends payloads writes their names.
+pub(crate) const MAX_KEYS: usize = 64;
 
 impl Work {
     /// What the request does.
@@ -63,11 +65,24 @@ impl Work {
         &self.usage
     }
 
+    /// The key that seals in this namespace, as configured: the scheme of its provider, and its name there.
+    #[must_use]
+    pub fn sealing_key(&self) -> (&'static str, &str) {
+        (self.keyed.scheme(), self.keyed.key())
+    }
+
+    /// The context that the namespace's payloads are bound to, as providers and policies see it.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let bound = self.keyed.context().with_own("bulla:purpose", PURPOSE);
+        bound.expect("a namespace and a purpose are within the limits of a context")
+    }
+
     pub(crate) fn encode(keyed: Arc<Keyed>, payloads: Vec<Payload>) -> Result<Self, CodecError> {
         let mut work = Self::begin(keyed, payloads.len());
         for (index, payload) in payloads.into_iter().enumerate() {
             let step = work.begin_encode(index, payload)?;
-            work.steps.push(step);
+            work.push(step)?;
         }
         Ok(work)
     }
@@ -76,9 +91,17 @@ impl Work {
         let mut work = Self::begin(keyed, payloads.len());
         for (index, payload) in payloads.into_iter().enumerate() {
             let step = work.begin_decode(index, payload)?;
-            work.steps.push(step);
+            work.push(step)?;
         }
         Ok(work)
+    }
+
+    fn push(&mut self, step: Step) -> Result<(), CodecError> {
+        self.steps.push(step);
+        if self.usage.keys.len() > MAX_KEYS {
+            return Err(CodecError::TooManyKeys);
+        }
+        Ok(())
     }
 
     fn begin(keyed: Arc<Keyed>, payloads: usize) -> Self {

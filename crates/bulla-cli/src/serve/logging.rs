@@ -7,13 +7,13 @@ use crate::failure::Explained;
 use crate::settings::{LogFormat, LogSettings};
 
 /// The target of the line that says where the server listens, which no filter hides: who starts a server waits for it.
-pub(super) const ANNOUNCEMENT: &str = "bulla";
+pub(crate) const ANNOUNCEMENT: &str = "bulla";
 
 /// Starts logging to stderr.
 ///
 /// # Errors
 /// The filter can't be read.
-pub(super) fn start(settings: &LogSettings) -> Result<(), anyhow::Error> {
+pub(crate) fn start(settings: &LogSettings) -> Result<(), anyhow::Error> {
     let filter = settings.filter.as_deref().unwrap_or("info");
     let filter: EnvFilter = filter.parse().map_err(|error| {
         anyhow::Error::new(error)

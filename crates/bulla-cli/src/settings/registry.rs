@@ -196,6 +196,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "what the root key vouches for",
         "the audit log's verifier key, or a file that holds it",
     ),
+    setting(
+        "codec.table",
+        "BULLA_CODEC__TABLE",
+        None,
+        Kind::Text,
+        "none: no codec under /codec, but with --dev",
+        "file of the codec's namespaces and their keys (docs/temporal.md)",
+    ),
 ];
 
 const fn setting(
@@ -231,7 +239,7 @@ pub(crate) struct Legacy {
 pub(crate) static LEGACY: &[Legacy] = &[
     replaced(
         "KMS_KEY_ALIAS",
-        "bulla seal --key aws-kms:///alias/NAME, or BULLA_ROOT__KEY for the service's own root",
+        "read by bulla codec; else bulla seal --key aws-kms:///alias/NAME, or BULLA_ROOT__KEY for the service's own root",
     ),
     replaced(
         "KMS_KEY_ID",
@@ -269,13 +277,13 @@ pub(crate) static LEGACY: &[Legacy] = &[
     replaced("KMS_GRACE_DAYS", "bulla key delete --pending-window-days 7..30"),
     replaced(
         "KMS_CACHE_TTL",
-        "the library's cache settings (bulla-envelope); the service itself needs none",
+        "read by bulla codec; else the library's cache settings (bulla-envelope): the service itself needs none",
     ),
     replaced(
         "DATA_KEY_ROTATION_INTERVAL",
-        "the library's maximum age of a data key (bulla-envelope); 5 min unless told",
+        "read by bulla codec; else the library's maximum age of a data key (bulla-envelope): 5 min unless told",
     ),
-    replaced("PORT", "BULLA_SERVER__LISTEN=127.0.0.1:PORT"),
+    replaced("PORT", "read by bulla codec; else BULLA_SERVER__LISTEN=127.0.0.1:PORT"),
     replaced(
         "REDIS_URL",
         "the token vault, which this version does not have yet; nothing reads it",

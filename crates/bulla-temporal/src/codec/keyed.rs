@@ -22,9 +22,10 @@ pub(crate) struct Keyed {
     pub(crate) counters: Counters,
 }
 
-/// A Sealer and the scheme of the keys that its provider knows.
+/// A Sealer, the scheme of the keys that its provider knows, and the name of its own.
 struct Scheme {
     name: &'static str,
+    key: String,
     sealer: Sealer,
 }
 
@@ -43,12 +44,8 @@ impl Keyed {
         let build = |key: &KeyName, ring: KeyRing| {
             // Whoever serves requests records each of them; a worker's own codec is beyond any log.
             let access = AccessRecord::Unrecorded;
-            let builder = Sealer::builder(
-                Arc::clone(&key.provider),
-                key.of(&namespace),
-                access,
-                Arc::clone(random),
-            );
+            let name = key.of(&namespace);
+            let builder = Sealer::builder(Arc::clone(&key.provider), name.clone(), access, Arc::clone(random));
             let sealer = builder
                 .purpose(PURPOSE)
                 .key_ring(ring)
@@ -56,6 +53,7 @@ impl Keyed {
                 .build()?;
             Ok(Scheme {
                 name: key.provider.capabilities().scheme,
+                key: name,
                 sealer,
             })
         };
@@ -90,6 +88,11 @@ impl Keyed {
     /// The scheme of the key that seals.
     pub(crate) fn scheme(&self) -> &'static str {
         self.sealers[0].name
+    }
+
+    /// The name of the key that seals, as configured.
+    pub(crate) fn key(&self) -> &str {
+        &self.sealers[0].key
     }
 
     pub(crate) fn context(&self) -> &Context {

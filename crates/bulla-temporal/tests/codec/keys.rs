@@ -129,6 +129,24 @@ async fn a_payload_under_a_key_that_is_not_accepted_asks_no_provider() {
 }
 
 #[tokio::test]
+async fn a_request_that_names_more_keys_than_it_may_asks_no_provider() {
+    let provider = FaultyProvider::in_memory();
+    let codec = codec_of(app_keys(&provider), PayloadCodec::default_settings());
+    let sealed = encode_one(&codec, &plain("1")).await;
+    let renamed = |name: String| {
+        let record = bulla_crypto::record::Record::parse(&sealed.data).unwrap();
+        let mut payload = sealed.clone();
+        payload.data = record.rewrap(&name, record.wrapped_key()).unwrap();
+        payload
+    };
+    let many = (0..65).map(|index| renamed(format!("memory:key-{index}"))).collect();
+    let calls = provider.calls();
+    let refused = codec.decode(&default(), many).await;
+    assert!(matches!(refused, Err(CodecError::TooManyKeys)));
+    assert_eq!(provider.calls(), calls);
+}
+
+#[tokio::test]
 async fn more_namespaces_than_fit_take_turns_and_all_decode() {
     let codec = codec_of(app_keys(&FaultyProvider::in_memory()), PayloadCodec::default_settings());
     let mut sealed = Vec::new();

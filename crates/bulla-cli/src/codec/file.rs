@@ -1,0 +1,282 @@
+//! The codec's table: namespaces with their keys, and who may do what.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bulla_envelope::KeyPattern;
+use bulla_kms::KeyProvider;
+use bulla_server::codec::{Allow, CodecConfig, CodecOperation, Issuer, Origins, StaticToken};
+use bulla_temporal::{
+    KeyName, NamespaceKeys, NamespacePattern, Namespaces, OnUndecodable, SampleKey, SampleKeys, Unknown,
+};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::NO_ORIGINS;
+use crate::failure::Explained;
+use crate::node::system_random;
+use crate::roots;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Table {
+    default_namespace: Option<String>,
+    /// `deny`, or the URI of a key.
+    unknown: Option<String>,
+    allowed_origins: Vec<String>,
+    allow_credentials: bool,
+    body_limit_bytes: Option<usize>,
+    rate_per_second: Option<u32>,
+    namespace: Vec<NamespaceRow>,
+    sample_key: Vec<SampleKeyRow>,
+    token: Vec<TokenRow>,
+    issuer: Vec<IssuerRow>,
+    allow: Vec<AllowRow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamespaceRow {
+    pattern: String,
+    key: String,
+    #[serde(default)]
+    decrypt_only: Vec<String>,
+    #[serde(default)]
+    accept: Vec<String>,
+    on_undecodable: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SampleKeyRow {
+    id: String,
+    file: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenRow {
+    principal: String,
+    sha256: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IssuerRow {
+    preset: Option<String>,
+    name: Option<String>,
+    issuer: Option<String>,
+    #[serde(default)]
+    audiences: Vec<String>,
+    #[serde(default)]
+    algorithms: Vec<String>,
+    jwks_url: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllowRow {
+    principal: String,
+    namespaces: Vec<String>,
+    operations: Vec<String>,
+}
+
+impl Table {
+    /// Reads the file.
+    pub(crate) fn read(path: &Path) -> Result<Self, anyhow::Error> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading the table {}", path.display()))?;
+        toml::from_str(&text).map_err(|error| {
+            let first = error.message().lines().next().unwrap_or_default().to_owned();
+            Explained::misuse(format!("the table {}: {first}", path.display())).into()
+        })
+    }
+
+    /// Whether somebody can show who he is.
+    pub(crate) fn names_somebody(&self) -> bool {
+        !self.token.is_empty() || !self.issuer.is_empty() || !self.allow.is_empty()
+    }
+
+    /// How the codec answers.
+    pub(crate) fn codec_config(&self) -> Result<CodecConfig, anyhow::Error> {
+        let mut config = CodecConfig {
+            origins: NO_ORIGINS,
+            credentials: self.allow_credentials,
+            ..CodecConfig::default()
+        };
+        for origin in &self.allowed_origins {
+            let bare = origin.split_once("://").filter(|(_, host)| !host.contains('/'));
+            if bare.is_none() {
+                return Err(misuse(
+                    format!("{origin} is no origin"),
+                    "write it as in https://ui.example.org",
+                ));
+            }
+        }
+        config.origins = Origins::Listed(self.allowed_origins.clone());
+        if let Some(name) = &self.default_namespace {
+            let parsed = name
+                .parse()
+                .map_err(|error| anyhow::Error::new(error).context(name.clone()))?;
+            config.default_namespace = Some(parsed);
+        }
+        if let Some(limit) = self.body_limit_bytes {
+            config.limits.body_bytes = limit.clamp(1024, 256 * 1024 * 1024);
+        }
+        config.rate_per_second = self.rate_per_second.unwrap_or(config.rate_per_second);
+        Ok(config)
+    }
+
+    /// Builds the providers of all keys; remote ones are not asked anything yet. `own` holds what `bulla:///…` names.
+    pub(crate) async fn namespaces(
+        &self,
+        endpoint: Option<&str>,
+        own: Option<&Arc<dyn KeyProvider>>,
+    ) -> Result<Namespaces, anyhow::Error> {
+        let samples = Arc::new(self.samples()?);
+        let mut rules = Vec::new();
+        for row in &self.namespace {
+            let pattern: NamespacePattern = row
+                .pattern
+                .parse()
+                .map_err(|error| anyhow::Error::new(error).context(row.pattern.clone()))?;
+            rules.push((pattern, row.keys(endpoint, own, &samples).await?));
+        }
+        let unknown = match self.unknown.as_deref() {
+            Some("deny") => Unknown::Deny,
+            Some(uri) => {
+                let mut keys = NamespaceKeys::new(key(uri, endpoint, own).await?);
+                keys.samples = samples;
+                Unknown::Use(Box::new(keys))
+            }
+            None => {
+                return Err(misuse(
+                    "the table does not say what holds for a namespace that it does not name".to_owned(),
+                    "write unknown = \"deny\", or the URI of a key",
+                ));
+            }
+        };
+        Ok(Namespaces::new(rules, unknown))
+    }
+
+    fn samples(&self) -> Result<SampleKeys, anyhow::Error> {
+        let read = |row: &SampleKeyRow| {
+            let bytes = std::fs::read(&row.file).map(Zeroizing::new);
+            let bytes = bytes.with_context(|| format!("reading the key {}", row.file.display()))?;
+            SampleKey::new(&row.id, &bytes).with_context(|| format!("the key {}", row.file.display()))
+        };
+        let keys = self.sample_key.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(SampleKeys::new(keys)?)
+    }
+
+    /// Tokens that do not change.
+    pub(crate) fn tokens(&self) -> Result<Vec<StaticToken>, anyhow::Error> {
+        let read = |row: &TokenRow| {
+            let mut sha256 = [0; 32];
+            hex::decode_to_slice(&row.sha256, &mut sha256).map_err(|_| {
+                misuse(
+                    format!("the token of {} has no SHA-256 of 64 hexadecimal digits", row.principal),
+                    "printf %s TOKEN | sha256sum",
+                )
+            })?;
+            Ok(StaticToken {
+                principal: row.principal.as_str().into(),
+                sha256,
+            })
+        };
+        self.token.iter().map(read).collect()
+    }
+
+    /// Issuers of tokens.
+    pub(crate) fn issuers(&self) -> Result<Vec<Issuer>, anyhow::Error> {
+        self.issuer.iter().map(IssuerRow::issuer).collect()
+    }
+
+    /// Who may do what.
+    pub(crate) fn allow(&self) -> Result<Vec<Allow>, anyhow::Error> {
+        let read = |row: &AllowRow| {
+            let namespaces = row.namespaces.iter().map(|pattern| pattern.parse());
+            let operations = row.operations.iter().map(|name| match name.as_str() {
+                "encode" => Ok(CodecOperation::Encode),
+                "decode" => Ok(CodecOperation::Decode),
+                "rotate" => Ok(CodecOperation::Rotate),
+                other => Err(misuse(format!("{other} is no operation"), "encode, decode, rotate")),
+            });
+            Ok(Allow {
+                principal: row.principal.clone(),
+                namespaces: namespaces.collect::<Result<_, _>>()?,
+                operations: operations.collect::<Result<_, anyhow::Error>>()?,
+            })
+        };
+        self.allow.iter().map(read).collect()
+    }
+}
+
+impl NamespaceRow {
+    async fn keys(
+        &self,
+        endpoint: Option<&str>,
+        own: Option<&Arc<dyn KeyProvider>>,
+        samples: &Arc<SampleKeys>,
+    ) -> Result<NamespaceKeys, anyhow::Error> {
+        let mut keys = NamespaceKeys::new(key(&self.key, endpoint, own).await?);
+        for uri in &self.decrypt_only {
+            keys.decrypt_only.push(key(uri, endpoint, own).await?);
+        }
+        for pattern in &self.accept {
+            let pattern = KeyPattern::new(pattern).with_context(|| pattern.clone())?;
+            keys.accept.push(pattern);
+        }
+        keys.samples = Arc::clone(samples);
+        keys.on_undecodable = match self.on_undecodable.as_deref() {
+            None | Some("error") => OnUndecodable::Error,
+            Some("pass-through") => OnUndecodable::PassThrough,
+            Some(other) => {
+                return Err(misuse(
+                    format!("on_undecodable = {other}"),
+                    "write error or pass-through",
+                ));
+            }
+        };
+        Ok(keys)
+    }
+}
+
+impl IssuerRow {
+    fn issuer(&self) -> Result<Issuer, anyhow::Error> {
+        match self.preset.as_deref() {
+            Some("temporal-cloud") => Ok(Issuer::temporal_cloud()),
+            Some(other) => Err(misuse(format!("there is no preset {other}"), "temporal-cloud")),
+            None => {
+                let needed = |value: &Option<String>, name| {
+                    value
+                        .clone()
+                        .ok_or_else(|| Explained::misuse(format!("an issuer has no {name}")))
+                };
+                let (name, issuer) = (needed(&self.name, "name")?, needed(&self.issuer, "issuer")?);
+                let url = needed(&self.jwks_url, "jwks_url")?;
+                let issuer = Issuer::new(&name, &issuer, self.audiences.clone(), &self.algorithms, &url);
+                Ok(issuer.map_err(|error| Explained::misuse(error.to_string()))?)
+            }
+        }
+    }
+}
+
+async fn key(uri: &str, endpoint: Option<&str>, own: Option<&Arc<dyn KeyProvider>>) -> Result<KeyName, anyhow::Error> {
+    if let Some((provider, name)) = own.zip(uri.strip_prefix("bulla://")) {
+        return Ok(KeyName {
+            provider: Arc::clone(provider),
+            name: name.strip_prefix('/').unwrap_or(name).to_owned(),
+        });
+    }
+    let key = roots::open(uri, endpoint, None, &system_random()).await?;
+    Ok(KeyName {
+        provider: key.provider,
+        name: key.name,
+    })
+}
+
+fn misuse(what: String, hint: &str) -> anyhow::Error {
+    Explained::misuse(what).hint(hint).into()
+}

@@ -1,0 +1,40 @@
+// The Web UI of a real Temporal server in Chromium: decoded where the codec lets it, raw where it refuses.
+//
+//   node web_ui.mjs PLAYWRIGHT UI-URL CODEC-URL ALLOWED-TOKEN WORKFLOW
+//
+// The browser driver sets and drops the authorisation header: without a login of its own, the UI of a development server has no token.
+const [playwright, ui, codec, token, workflow] = process.argv.slice(2);
+const { chromium } = (await import(playwright)).default;
+
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+try {
+  for (const [who, expected] of [[token, true], ['nobody', false]]) {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const statuses = [];
+    await page.route(`${codec}/**`, async (route) => {
+      const request = route.request();
+      if (request.method() !== 'POST') return route.continue();
+      await route.continue({ headers: { ...request.headers(), authorization: `Bearer ${who}` } });
+    });
+    page.on('response', (response) => {
+      if (response.url().startsWith(codec) && response.request().method() === 'POST') statuses.push(response.status());
+    });
+    await page.goto(`${ui}/namespaces/default/workflows/${workflow}`, { waitUntil: 'domcontentloaded' });
+    const shown = (text) => page.waitForFunction((text) => document.body.innerText.includes(text), text, { timeout: 60_000 });
+    if (expected) {
+      await shown('SECRET-card');
+      await shown('SECRET-result');
+      if (!statuses.length || statuses.some((status) => status !== 200)) throw new Error(`statuses ${statuses}`);
+    } else {
+      // Base64 of binary/bulla-v1: the payload as it is stored.
+      await shown('YmluYXJ5L2J1bGxhLXYx');
+      if ((await page.locator('body').innerText()).includes('SECRET')) throw new Error('plaintext without leave');
+      if (!statuses.length || statuses.some((status) => status !== 401)) throw new Error(`statuses ${statuses}`);
+    }
+    await context.close();
+  }
+  console.log('ok');
+} finally {
+  await browser.close();
+}

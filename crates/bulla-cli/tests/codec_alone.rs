@@ -1,0 +1,174 @@
+//! `bulla codec` alone, with a dev server in the place of AWS KMS.
+
+#[expect(dead_code, reason = "each test program uses a part of what they share")]
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+
+use bulla_testkit::{BullaCommand, BullaProcess, Signer, load};
+use serde_json::{Value, json};
+use support::{BULLA, socket_address};
+
+const PLAIN: &str = r#"{"payloads":[{"metadata":{"encoding":"anNvbi9wbGFpbg=="},"data":"eyJpZCI6MTIzfQ=="}]}"#;
+
+fn ask(server: &BullaProcess, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(socket_address(server)).expect("it listens");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: codec\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+    (status, body.to_owned())
+}
+
+fn encode(codec: &BullaProcess, body: &str) -> String {
+    let (status, sealed) = ask(codec, "POST", "/default/encode", body);
+    assert_eq!(status, 200, "{sealed}");
+    sealed
+}
+
+fn decodes(codec: &BullaProcess, sealed: &str, body: &str) {
+    assert_eq!(ask(codec, "POST", "/default/decode", sealed), (200, body.to_owned()));
+}
+
+/// Calls the service that stands for AWS KMS.
+fn kms(server: &BullaProcess, target: &str, body: &Value) -> Value {
+    let mut request = Vec::new();
+    let mut signer = Signer::new("111122223333", "any", "us-east-1", server.address());
+    signer.request_now(&mut request, target, body.to_string().as_bytes());
+    let answer = load::once(socket_address(server), &request).expect(target);
+    serde_json::from_slice(&answer).unwrap_or_default()
+}
+
+fn new_key(server: &BullaProcess) -> Value {
+    kms(server, "CreateKey", &json!({}))["KeyMetadata"]["KeyId"].clone()
+}
+
+/// As the server that Bulla replaces was started.
+fn command(server: &BullaProcess, dir: &Path) -> BullaCommand {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    BullaCommand::new(BULLA)
+        .args(["codec", "--endpoint", server.endpoint(), "--access-log"])
+        .arg(dir.join("access.log"))
+        .env("PORT", port.expect("a free port").port().to_string())
+        .env("KMS_KEY_ALIAS", "alias/codec")
+        .env("DATA_KEY_ROTATION_INTERVAL", "1800")
+        .env("KMS_CACHE_TTL", "7200")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "111122223333")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+fn start(server: &BullaProcess, dir: &Path) -> BullaProcess {
+    BullaProcess::start(&command(server, dir)).expect("a codec starts")
+}
+
+#[test]
+fn the_replaced_servers_variables_are_honoured_and_a_hang_up_renews_data_keys_under_a_moved_alias() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let first = new_key(&server);
+    kms(
+        &server,
+        "CreateAlias",
+        &json!({"AliasName": "alias/codec", "TargetKeyId": first}),
+    );
+    let codec = start(&server, dir.path());
+    let before = encode(&codec, PLAIN);
+    let stats: Value = serde_json::from_str(&ask(&codec, "GET", "/stats", "").1).expect("JSON");
+    let left = stats["current_key_expires_in"].as_str().expect("a duration");
+    assert!(left.starts_with("29m") || left.starts_with("30m"), "{left}");
+    let second = new_key(&server);
+    kms(
+        &server,
+        "UpdateAlias",
+        &json!({"AliasName": "alias/codec", "TargetKeyId": second}),
+    );
+    codec.hang_up();
+    codec.wait_for_log("data keys were renewed").expect("it renews them");
+    let after = encode(&codec, PLAIN);
+    let key_of = |sealed: &str| {
+        let sealed: Value = serde_json::from_str(sealed).expect("JSON");
+        sealed["payloads"][0]["metadata"]["bulla-key-id"].clone()
+    };
+    assert_ne!(key_of(&before), key_of(&after));
+    let fresh = start(&server, dir.path());
+    for codec in [&codec, &fresh] {
+        decodes(codec, &before, PLAIN);
+        decodes(codec, &after, PLAIN);
+    }
+    let record = std::fs::read_to_string(dir.path().join("access.log")).expect("a record");
+    assert_eq!(record.lines().count(), 6);
+    for process in [codec, fresh, server] {
+        process.stop().expect("it stops by itself");
+    }
+}
+
+#[test]
+fn what_sixteen_writers_seal_across_rotations_is_opened_by_a_fresh_process() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let keys = [new_key(&server), new_key(&server)];
+    kms(
+        &server,
+        "CreateAlias",
+        &json!({"AliasName": "alias/codec", "TargetKeyId": keys[0]}),
+    );
+    let codec = start(&server, dir.path());
+    let body = |writer: usize, value: usize| PLAIN.replace("eyJpZCI6MTIzfQ==", &format!("{writer:04}{value:04}"));
+    let written: Vec<Vec<String>> = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..16)
+            .map(|writer| {
+                let codec = &codec;
+                scope.spawn(move || (0..10).map(|value| encode(codec, &body(writer, value))).collect())
+            })
+            .collect();
+        for round in 0..6 {
+            kms(
+                &server,
+                "UpdateAlias",
+                &json!({"AliasName": "alias/codec", "TargetKeyId": keys[(round + 1) % 2]}),
+            );
+            assert_eq!(ask(&codec, "POST", "/v1/codec/rotate", "").0, 200);
+        }
+        writers
+            .into_iter()
+            .map(|writer| writer.join().expect("a writer"))
+            .collect()
+    });
+    codec.stop().expect("it stops by itself");
+    let fresh = start(&server, dir.path());
+    for (writer, sealed) in written.iter().enumerate() {
+        for (value, sealed) in sealed.iter().enumerate() {
+            decodes(&fresh, sealed, &body(writer, value));
+        }
+    }
+    fresh.stop().expect("it stops by itself");
+    server.stop().expect("it stops by itself");
+}
+
+#[test]
+fn a_codec_that_asks_nobody_his_name_stays_on_this_machine() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let refused = command(&server, dir.path()).args(["--listen", "0.0.0.0:0"]).run();
+    let refused = refused.expect("bulla runs");
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused
+            .stderr
+            .contains("hint: name tokens, issuers or a client authority"),
+        "{refused:?}"
+    );
+    let none = BullaCommand::new(BULLA).args(["codec"]).run().expect("bulla runs");
+    assert_eq!(none.code, Some(2));
+    assert!(none.stderr.contains("no key is named"), "{none:?}");
+    server.stop().expect("it stops by itself");
+}

@@ -1,0 +1,178 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bulla_model::SystemClock;
+use bulla_server::ServerError;
+use bulla_server::codec::{CodecServer, TableGate};
+use serde_json::json;
+
+use crate::{PLAIN, Running, config, listen};
+
+const WORKER: &str = "authorization: Bearer worker-token\r\n";
+const READER: &str = "authorization: Bearer reader-token\r\n";
+
+#[tokio::test]
+async fn the_table_says_who_may_do_what_in_which_namespace() {
+    let codec = Running::closed().await;
+    let sealed = codec.post("/encode", WORKER, PLAIN).await;
+    assert_eq!(sealed.status, 200);
+    for (path, who, status) in [
+        ("/decode", READER, 200),
+        ("/encode", READER, 403),
+        ("/codec/other/decode", READER, 403),
+        ("/codec/other/encode", WORKER, 200),
+        ("/decode", "", 401),
+        ("/decode", "authorization: Bearer nobody\r\n", 401),
+        ("/decode", "authorization: Basic eDp5\r\n", 401),
+        ("/decode", "authorization: Bearer a.b.c\r\n", 401),
+    ] {
+        assert_eq!(codec.post(path, who, &sealed.body).await.status, status, "{path} {who}");
+    }
+    let twice = format!("{WORKER}{READER}");
+    assert_eq!(codec.post("/decode", &twice, &sealed.body).await.status, 401);
+    let stranger = codec.post("/decode", "", &sealed.body).await;
+    assert_eq!(stranger.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(codec.post("/v1/codec/rotate", READER, "").await.status, 403);
+    let rotated = codec.post("/v1/codec/rotate", WORKER, "").await;
+    assert_eq!(
+        (rotated.status, rotated.json()["renewed_data_keys"].as_u64()),
+        (200, Some(2))
+    );
+}
+
+#[tokio::test]
+async fn who_may_not_causes_no_call_to_a_key_provider() {
+    let codec = Running::closed().await;
+    for (path, who) in [("/encode", READER), ("/encode", ""), ("/v1/codec/rotate", "")] {
+        codec.post(path, who, PLAIN).await;
+    }
+    assert_eq!(codec.provider.calls().total() + codec.provider.calls().describe, 0);
+}
+
+#[tokio::test]
+async fn every_request_leaves_a_line_with_principal_namespace_count_keys_and_hits() {
+    let codec = Running::closed().await;
+    let sealed = codec.post("/encode", WORKER, PLAIN).await;
+    codec.post("/decode", READER, &sealed.body).await;
+    codec.post("/decode", READER, &sealed.body).await;
+    codec.post("/codec/other/decode", READER, &sealed.body).await;
+    codec.post("/codec/other/decode", WORKER, &sealed.body).await;
+    let lines = codec.lines();
+    let brief: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            json!([
+                line["eventName"],
+                line["principal"],
+                line["namespace"],
+                line["payloadCount"],
+                line["keys"],
+                line["cacheHits"],
+                line["cacheMisses"],
+                line["errorCode"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        brief,
+        [
+            json!(["EncodePayload", "worker", "default", 1, ["memory:key-a"], 0, 1, null]),
+            json!(["DecodePayload", "reader", "default", 1, ["memory:key-a"], 0, 1, null]),
+            json!(["DecodePayload", "reader", "default", 1, ["memory:key-a"], 1, 0, null]),
+            json!([
+                "DecodePayload",
+                "reader",
+                "other",
+                1,
+                ["memory:key-a"],
+                0,
+                1,
+                "AccessDenied"
+            ]),
+            json!([
+                "DecodePayload",
+                "worker",
+                "other",
+                1,
+                ["memory:key-a"],
+                0,
+                1,
+                "PayloadRefused"
+            ]),
+        ]
+    );
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["sourceIPAddress"] == "127.0.0.1" && line["eventTime"].is_string())
+    );
+    assert!(!serde_json::to_string(&lines).unwrap().contains("eyJpZCI6MTIzfQ"));
+}
+
+#[tokio::test]
+async fn what_can_not_be_recorded_is_not_answered() {
+    let codec = Running::open().await;
+    let sealed = codec.post("/encode", "", PLAIN).await;
+    codec.log.broken.store(true, Ordering::SeqCst);
+    for (path, body) in [("/decode", &sealed.body[..]), ("/encode", PLAIN.as_bytes())] {
+        let answer = codec.post(path, "", body).await;
+        assert_eq!(answer.status, 503);
+        assert!(!String::from_utf8(answer.body).unwrap().contains("payloads"));
+    }
+}
+
+#[tokio::test]
+async fn each_principal_has_a_rate() {
+    let mut slow = config();
+    slow.rate_per_second = 2;
+    let codec = Running::with(slow, |log| TableGate::open(log, Arc::new(SystemClock))).await;
+    let mut refused = None;
+    for _ in 0..50 {
+        let answer = codec.post("/encode", "", PLAIN).await;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+}
+
+#[tokio::test]
+async fn names_of_namespaces_are_for_who_shows_a_name() {
+    let codec = Running::closed().await;
+    codec.post("/encode", WORKER, PLAIN).await;
+    assert!(codec.get("/stats", "").await.json().get("namespaces").is_none());
+    let known = codec.get("/stats", READER).await.json();
+    assert_eq!(known["namespaces"]["default"]["sealed"], 1);
+    let metrics = codec.get("/metrics", "").await;
+    assert!(!String::from_utf8(metrics.body).unwrap().contains("default"));
+}
+
+#[tokio::test]
+async fn off_loopback_nobody_is_served_without_a_name_or_a_cipher_unless_that_is_said() {
+    let codec = || {
+        let namespaces = bulla_temporal::Namespaces::new(Vec::new(), bulla_temporal::Unknown::Deny);
+        let settings = bulla_temporal::PayloadCodec::default_settings();
+        let random = Arc::new(bulla_crypto::SystemRandom);
+        let codec = bulla_temporal::PayloadCodec::new(namespaces, settings, random.clone());
+        let gate = TableGate::open(Arc::new(crate::Log::default()), Arc::new(SystemClock));
+        Arc::new(bulla_server::codec::Codec::new(
+            Arc::new(codec),
+            Arc::new(gate),
+            config(),
+            random,
+        ))
+    };
+    let mut open = listen("0.0.0.0:0");
+    open.open = true;
+    let refused = CodecServer::bind(open.clone(), codec()).await.unwrap_err();
+    assert!(matches!(refused, ServerError::OpenCodecOffLoopback(_)));
+    open.anybody = true;
+    let refused = CodecServer::bind(open.clone(), codec()).await.unwrap_err();
+    assert!(matches!(refused, ServerError::PlainHttpOffLoopback(_)));
+    open.behind_tls_proxy = true;
+    assert!(CodecServer::bind(open, codec()).await.is_ok());
+    let refused = CodecServer::bind(listen("0.0.0.0:0"), codec()).await.unwrap_err();
+    assert!(matches!(refused, ServerError::PlainHttpOffLoopback(_)));
+}
