@@ -26,7 +26,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     (
         "bulla-server",
-        &["bulla-crypto", "bulla-model", "bulla-service", "bulla-temporal"],
+        &["bulla-audit", "bulla-crypto", "bulla-model", "bulla-service", "bulla-temporal"],
     ),
     (
         "bulla-cli",

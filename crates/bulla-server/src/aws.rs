@@ -82,16 +82,18 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use self::wire::{Failure, Reply};
+use self::wire::Reply;
 use crate::body::{BodyError, read_body};
 use crate::edge::{Edge, Origin};
 use crate::sigv4::SignedParts;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::any_body::read_any_body;
+pub(crate) use self::authenticate::authenticate;
 pub(crate) use self::operation::Operation;
 pub use self::operation::{ROUTES, Route};
 pub use self::validation::{CHOICES, Choices, RULES, Rule};
+pub(crate) use self::wire::Failure;
 
 /// Who asks, in the program's own log, where nobody was authenticated.
 const NOBODY: &str = "-";
@@ -213,6 +215,7 @@ async fn serve(
 
 fn refusal_of(operation: Option<Operation>, failure: &Failure) -> Refusal {
     Refusal {
+        event_source: "kms.amazonaws.com",
         operation: operation.map_or("UnknownOperation", |operation| operation.route().name),
         read_only: operation.is_none_or(Operation::is_read_only),
         code: failure.code,

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::network::{Network, client_address, is_local_name, is_same_host, is_secure};
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
+use crate::rest;
 use crate::sigv4::SigningKeys;
 
 /// What every request is answered with; one per server.
@@ -105,6 +106,9 @@ impl Edge {
             "/" if head.method == Method::POST => {
                 aws::answer(self, &head, body, self.origin(peer, &head.headers)).await
             }
+            path if path == "/v1" || path.starts_with("/v1/") => {
+                rest::answer(self, &head, body, self.origin(peer, &head.headers)).await
+            }
             "/healthz" if read => page(StatusCode::OK, r#"{"status":"alive"}"#),
             "/readyz" if read => self.ready().await,
             "/metrics" if read => self.metrics_page(),
@@ -133,6 +137,11 @@ impl Edge {
             source_ip: source_ip.into(),
             secure_transport: is_secure(peer.address, peer.tls, headers, &self.trusted_proxies),
         }
+    }
+
+    /// Whether everybody is the administrator.
+    pub(crate) fn is_dev(&self) -> bool {
+        self.auth == AuthMode::Dev
     }
 
     /// Keeps web pages from reaching a server that trusts everybody: by a name bound to our address, or across origins.

@@ -42,7 +42,7 @@ impl<'a> Claim<'a> {
         let authorization = Authorization::parse(header, parts.headers.contains_key("x-amz-date"))?;
         let date_time = single(parts.headers, "x-amz-date").ok_or(SignatureError::Mismatch)?;
         let signed_at = date::parse(date_time).ok_or_else(|| SignatureError::BadDate(date_time.to_owned()))?;
-        authorization.scope.check(date_time)?;
+        authorization.scope.check(date_time, parts.service())?;
         canonical::check_signed_headers(parts, authorization.signed_headers)?;
         if signed_at < now - SKEW_SECONDS {
             return Err(SignatureError::Expired { signed_at, now });

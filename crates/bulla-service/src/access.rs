@@ -2,6 +2,7 @@
 
 mod announced;
 mod authorise;
+mod batch;
 
 use bulla_crypto::Context;
 use bulla_model::{BullaArn, KeyArn, KeyRef};

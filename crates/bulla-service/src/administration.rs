@@ -2,12 +2,17 @@
 
 mod access_keys;
 mod api_tokens;
+mod asserted_events;
+mod audit_query;
 mod audit_reading;
 pub(crate) mod grants;
 mod policies;
 mod principals;
 mod reset;
 mod roots;
+
+pub use self::asserted_events::{AssertedBatch, AssertedEvent, RecordedBatch};
+pub use self::audit_query::{AuditPage, AuditQuery, PrincipalCounts};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bulla_crypto::{Random, SecretBytes};

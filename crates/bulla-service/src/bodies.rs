@@ -70,6 +70,13 @@ body! {
     }
     /// An access key; its owner is the user's ARN.
     AccessKeyBody { enabled: bool, created: Timestamp, wrapped_secret: String }
+    /// A batch of events that a client asserted; its owner is the ARN of who brought it.
+    AuditBatchBody {
+        created: Timestamp,
+        events: u32,
+        /// Of what the batch says, in hexadecimal.
+        digest: String,
+    }
     /// An API token; its owner is the principal's ARN.
     ApiTokenBody {
         enabled: bool,

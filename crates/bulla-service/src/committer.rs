@@ -40,6 +40,8 @@ pub(crate) struct CommitRequest {
     pub(crate) reads: Vec<RowKey>,
     /// Rows to write or delete.
     pub(crate) writes: Vec<Write>,
+    /// Events that changed nothing, for the log before the decision's own.
+    pub(crate) further: Vec<PreparedEvent>,
     pub(crate) event: PreparedEvent,
     pub(crate) answer: oneshot::Sender<Result<(), CommitError>>,
 }

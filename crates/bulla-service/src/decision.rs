@@ -11,7 +11,8 @@ use crate::bodies::{Body, KeyBody};
 use crate::call::CallerKind;
 use crate::committer::Write;
 use crate::entry::{
-    AccessKeyEntry, AliasEntry, ApiTokenEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry, VersionEntry,
+    AccessKeyEntry, AliasEntry, ApiTokenEntry, AuditBatchEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry,
+    VersionEntry,
 };
 use crate::grants::GrantEntry;
 use crate::row_ids::RowKey;
@@ -275,6 +276,14 @@ impl<'a> Decision<'a> {
         }
     }
 
+    pub(crate) async fn audit_batch(&mut self, id: &str) -> Result<Option<Arc<AuditBatchEntry>>, ServiceError> {
+        match self.entry(Table::AuditBatches, id).await? {
+            Some(Entry::AuditBatch(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) async fn grant(&mut self, row: &str) -> Result<Option<Arc<GrantEntry>>, ServiceError> {
         match self.entry(Table::Grants, row).await? {
             Some(Entry::Grant(entry)) => Ok(Some(entry)),
@@ -391,7 +400,7 @@ pub(crate) struct EventKind {
 }
 
 /// CloudTrail's type of the resource that an ARN names.
-fn kind_of(arn: &str) -> &'static str {
+pub(crate) fn kind_of(arn: &str) -> &'static str {
     let mut parts = arn.splitn(6, ':').skip(2);
     if parts.next() != Some("bulla") {
         return "AWS::KMS::Key";

@@ -9,8 +9,8 @@ use bulla_model::{
 use bulla_store::{Row, Table};
 
 use crate::bodies::{
-    AccessKeyBody, AliasBody, ApiTokenBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody, StoreKeyBody,
-    VERSION,
+    AccessKeyBody, AliasBody, ApiTokenBody, AuditBatchBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody,
+    StoreKeyBody, VERSION,
 };
 use crate::grants::{GrantEntry, GrantSet};
 use crate::key_material::KeyMaterial;
@@ -24,6 +24,7 @@ pub(crate) enum Entry {
     Principal(Arc<PrincipalEntry>),
     AccessKey(Arc<AccessKeyEntry>),
     ApiToken(Arc<ApiTokenEntry>),
+    AuditBatch(Arc<AuditBatchEntry>),
     Key(Arc<KeyEntry>),
     Version(Arc<VersionEntry>),
     Alias(Arc<AliasEntry>),
@@ -103,12 +104,19 @@ pub(crate) struct StoreKeyEntry {
     pub(crate) body: StoreKeyBody,
 }
 
+#[derive(Debug)]
+pub(crate) struct AuditBatchEntry {
+    pub(crate) row: RowKey,
+    pub(crate) body: AuditBatchBody,
+}
+
 impl Entry {
     pub(crate) fn row(&self) -> &RowKey {
         match self {
             Entry::Principal(entry) => &entry.row,
             Entry::AccessKey(entry) => &entry.row,
             Entry::ApiToken(entry) => &entry.row,
+            Entry::AuditBatch(entry) => &entry.row,
             Entry::Key(entry) => &entry.row,
             Entry::Version(entry) => &entry.row,
             Entry::Alias(entry) => &entry.row,
@@ -124,6 +132,10 @@ impl Entry {
         Some(match table {
             Table::Principals => Entry::Principal(Arc::new(PrincipalEntry::decode(key, row)?)),
             Table::AccessKeys => Entry::AccessKey(Arc::new(AccessKeyEntry::decode(key, row, store_key)?)),
+            Table::AuditBatches => Entry::AuditBatch(Arc::new(AuditBatchEntry {
+                row: key,
+                body: AuditBatchBody::from_bytes(&row.body)?,
+            })),
             Table::ApiTokens => Entry::ApiToken(Arc::new(ApiTokenEntry::decode(key, row)?)),
             Table::Keys => Entry::Key(Arc::new(KeyEntry::decode(key, row)?)),
             Table::KeyVersions => Entry::Version(Arc::new(VersionEntry::decode(key, row, store_key)?)),

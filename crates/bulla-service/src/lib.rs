@@ -14,6 +14,7 @@ mod background;
 mod bodies;
 mod call;
 mod change_feed;
+mod changes;
 mod committer;
 mod conditions;
 mod credential;
@@ -52,11 +53,13 @@ mod verification;
 pub use access::{Access, Accessed, Announced, Failure};
 pub use administration::grants::{GiveGrantRequest, GivenGrant, TakeGrantRequest};
 pub use administration::{
-    AccessKeyDescription, ApiTokenDescription, CreateAccessKeyResponse, CreateApiTokenResponse,
-    CreatePrincipalResponse, NewCredentials, PrincipalDescription,
+    AccessKeyDescription, ApiTokenDescription, AssertedBatch, AssertedEvent, AuditPage, AuditQuery,
+    CreateAccessKeyResponse, CreateApiTokenResponse, CreatePrincipalResponse, NewCredentials, PrincipalCounts,
+    PrincipalDescription, RecordedBatch,
 };
 pub use background::Sweep;
 pub use call::{Call, Caller};
+pub use changes::Changes;
 pub use credential::Credential;
 pub use error::{OpenError, ServiceError};
 pub use explain::{ExplainRequest, ExplainedResource, Explanation};

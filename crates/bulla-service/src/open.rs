@@ -136,6 +136,7 @@ impl Service {
             max_decisions: settings.max_decisions.max(1),
             heavy: Arc::new(Semaphore::new(2 * processors())),
             generation: Arc::new(Semaphore::new(processors().div_ceil(2))),
+            waiters: Semaphore::new(crate::changes::MAX_WAITERS),
         });
         background::start(&core, settings.sweep);
         Ok(Service { core })

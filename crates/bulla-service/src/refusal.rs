@@ -4,7 +4,6 @@ use serde_json::Map;
 
 use crate::committer::CommitError;
 use crate::decision::{Decision, EventKind};
-use crate::runner::KMS;
 use crate::service::Core;
 use crate::{Call, Service, ServiceError};
 
@@ -13,6 +12,8 @@ use crate::{Call, Service, ServiceError};
 pub struct Refusal {
     /// The operation; `UnknownOperation` where the service has none of the name that was asked for.
     pub operation: &'static str,
+    /// The event's source: `kms.amazonaws.com` for AWS's operations, `bulla` for others.
+    pub event_source: &'static str,
     /// Whether the operation changes nothing.
     pub read_only: bool,
     /// AWS's code of the error.
@@ -36,7 +37,7 @@ impl Core {
     async fn record_refusal(&self, call: &Call, refusal: Refusal) -> Result<(), ServiceError> {
         let kind = EventKind {
             name: refusal.operation,
-            source: KMS,
+            source: refusal.event_source,
             read_only: refusal.read_only,
         };
         for _ in 0..self.max_decisions {

@@ -4,7 +4,7 @@ use bulla_model::Role;
 
 /// Whether a role's identity policy allows an action; a key policy decides whether identity policies matter.
 pub(crate) fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 20] = [
+    const AUDITOR: [&str; 21] = [
         "kms:DescribeCustomKeyStores",
         "kms:DescribeKey",
         "kms:GetKeyLastUsage",
@@ -24,6 +24,7 @@ pub(crate) fn role_allows(role: Role, action: &str) -> bool {
         "bulla:ListPrincipalPolicies",
         "bulla:ListPrincipals",
         "bulla:ReadAudit",
+        "bulla:ReadChanges",
         "bulla:ReadCheckpoint",
     ];
     match role {

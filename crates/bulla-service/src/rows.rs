@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bulla_store::{Change, ChangeKind, Lookup, Row, RowFilter, Store, Table};
 use quick_cache::sync::Cache;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::WeakSender;
 
 use crate::committer::Message;
@@ -35,6 +36,8 @@ pub(crate) struct Rows {
     cache: Cache<RowKey, Entry>,
     /// Every change up to this revision is applied to cache and index.
     synced: AtomicU64,
+    /// Tells those who wait that it moved.
+    pub(crate) moved: Notify,
     newest: Mutex<Newest>,
     /// Who catches up with other nodes; not held, so that the committer ends when nobody can ask any more.
     pub(crate) committer: OnceLock<WeakSender<Message>>,
@@ -145,6 +148,7 @@ impl Rows {
             failing: AtomicBool::new(false),
             cache: Cache::with_weighter(cache_entries.min(1024), cache_entries as u64, quick_cache::UnitWeighter),
             synced: AtomicU64::new(0),
+            moved: Notify::new(),
             newest: Mutex::default(),
             committer: OnceLock::new(),
         }
@@ -167,6 +171,7 @@ impl Rows {
             newest.record(change);
         }
         self.synced.store(revision, Ordering::Release);
+        self.moved.notify_waiters();
         self.metrics
             .cache_entries
             .store(self.cache.len() as u64, Ordering::Relaxed);
@@ -410,6 +415,14 @@ impl Rows {
         ServiceError::Tampered {
             table: table.name(),
             id: id.to_owned(),
+        }
+    }
+
+    pub(crate) fn tampered_event(&self, sequence: u64) -> ServiceError {
+        tracing::error!(sequence, "an event is not what the service wrote");
+        ServiceError::Tampered {
+            table: "audit_events",
+            id: sequence.to_string(),
         }
     }
 

@@ -120,11 +120,24 @@ impl Core {
         writes: Vec<Write>,
         event: PreparedEvent,
     ) -> Result<(), CommitError> {
+        self.commit_with(seen, reads, writes, Vec::new(), event).await
+    }
+
+    /// The same with further events, which come before the decision's own.
+    pub(crate) async fn commit_with(
+        &self,
+        seen: u64,
+        reads: Vec<RowKey>,
+        writes: Vec<Write>,
+        further: Vec<PreparedEvent>,
+        event: PreparedEvent,
+    ) -> Result<(), CommitError> {
         let (answer, outcome) = oneshot::channel();
         let request = CommitRequest {
             seen,
             reads,
             writes,
+            further,
             event,
             answer,
         };

@@ -40,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) heavy: Arc<Semaphore>,
     /// As many keys as are made at once; they take up to seconds each, so they wait apart from what takes a millisecond.
     pub(crate) generation: Arc<Semaphore>,
+    /// As many requests as wait for changes at once.
+    pub(crate) waiters: Semaphore,
 }
 
 impl Service {

@@ -295,7 +295,7 @@ async fn rows_with_values_of_an_impossible_form_are_shown_as_nobody_wrote_them()
 #[tokio::test]
 async fn a_newer_schema_and_a_foreign_one_are_refused_and_not_touched() {
     for (statement, found) in [
-        ("UPDATE schema_version SET version = 4", "version 4"),
+        ("UPDATE schema_version SET version = 99", "version 99"),
         ("UPDATE schema_version SET version = 0", "not Bulla's"),
         ("UPDATE schema_version SET application = 'other'", "not Bulla's"),
         ("DELETE FROM schema_version", "not Bulla's"),
@@ -313,7 +313,7 @@ async fn a_newer_schema_and_a_foreign_one_are_refused_and_not_touched() {
             OpenOptions::sqlite_file(&path).read_only(true),
         ] {
             match SqlStore::open(options).await {
-                Err(StoreError::Schema { found: text, known: 3 }) => assert!(text.starts_with(found), "{text}"),
+                Err(StoreError::Schema { found: text, .. }) => assert!(text.starts_with(found), "{text}"),
                 other => panic!("{statement}: {other:?}"),
             }
         }

@@ -21,13 +21,15 @@ pub enum Table {
     Grants,
     /// API tokens; id is the token's id, owner the principal's ARN.
     ApiTokens,
+    /// Batches of events that clients asserted; id is the bringer's ARN and the batch's name, owner his ARN.
+    AuditBatches,
     /// When keys were used last; id is the key's ARN. Its rows decide nothing: they have a MAC, and no place in change feed and log.
     KeyUsage,
 }
 
 impl Table {
     /// Every table, in the order in which migrations create them.
-    pub const ALL: [Table; 11] = [
+    pub const ALL: [Table; 12] = [
         Table::Settings,
         Table::StoreKeys,
         Table::AuditKeys,
@@ -39,6 +41,7 @@ impl Table {
         Table::Grants,
         Table::KeyUsage,
         Table::ApiTokens,
+        Table::AuditBatches,
     ];
 
     /// The table's name in SQL, in the change feed and in audit events.
@@ -55,6 +58,7 @@ impl Table {
             Table::Grants => "grants",
             Table::KeyUsage => "key_usage",
             Table::ApiTokens => "api_tokens",
+            Table::AuditBatches => "audit_batches",
         }
     }
 

@@ -11,7 +11,7 @@ use crate::sigv4::{Claim, Scope, SignatureError, SignedParts, SigningKey};
 const DEV_REGION: &str = "us-east-1";
 
 /// Finds who sent a request, and for which region he signed it.
-pub(super) async fn authenticate(
+pub(crate) async fn authenticate(
     edge: &Edge,
     parts: &SignedParts<'_>,
     body: &[u8],

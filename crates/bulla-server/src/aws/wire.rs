@@ -78,15 +78,15 @@ pub(super) fn as_text_if_any<T: std::fmt::Display, S: Serializer>(
 
 /// An error as the client sees it, with what only the log sees.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// 400, or 500 for what is our fault, or 413.
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// AWS's name, without namespace.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
     /// AWS's text, where it has one.
-    pub(super) message: Option<Cow<'static, str>>,
+    pub(crate) message: Option<Cow<'static, str>>,
     /// What failed inside; for the log.
-    pub(super) cause: Option<ServiceError>,
+    pub(crate) cause: Option<ServiceError>,
 }
 
 impl Failure {

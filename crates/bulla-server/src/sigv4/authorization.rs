@@ -4,7 +4,6 @@ use bulla_model::Region;
 use super::SignatureError;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SERVICE: &str = "kms";
 const TERMINATOR: &str = "aws4_request";
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
@@ -28,7 +27,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) date: &'a str,
     /// `eu-west-1`.
     pub(crate) region: &'a str,
-    /// `kms`.
+    /// `kms`; `bulla` under `/v1`.
     pub(crate) service: &'a str,
     terminator: &'a str,
 }
@@ -102,11 +101,11 @@ impl<'a> Scope<'a> {
     }
 
     /// Compares the scope with the request's date and with this service.
-    pub(super) fn check(&self, date_time: &str) -> Result<(), SignatureError> {
+    pub(super) fn check(&self, date_time: &str, service: &str) -> Result<(), SignatureError> {
         if self.terminator != TERMINATOR {
             return Err(SignatureError::WrongTerminator(self.terminator.to_owned()));
         }
-        if self.service != SERVICE {
+        if self.service != service {
             return Err(SignatureError::WrongService);
         }
         if date_time.get(..8) != Some(self.date) {

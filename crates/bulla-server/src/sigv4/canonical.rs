@@ -14,6 +14,15 @@ pub(crate) struct SignedParts<'a> {
 }
 
 impl<'a> SignedParts<'a> {
+    /// The service that the request is to be signed for: that of the façade that its path leads to.
+    pub(super) fn service(&self) -> &'static str {
+        if self.uri.path().starts_with("/v1/") {
+            "bulla"
+        } else {
+            "kms"
+        }
+    }
+
     /// Says whether the query carries a signature.
     pub(super) fn is_presigned(&self) -> bool {
         self.uri.query().is_some_and(|query| {
@@ -58,11 +67,11 @@ pub(super) fn check_signed_headers(parts: &SignedParts<'_>, signed_headers: &str
     Ok(())
 }
 
-/// Writes the canonical request. The path is always `/`: nothing else is routed to what is signed.
+/// Writes the canonical request.
 pub(super) fn write_request(out: &mut Vec<u8>, parts: &SignedParts<'_>, signed_headers: &str, payload_hash: &[u8; 64]) {
     out.extend_from_slice(parts.method.as_str().as_bytes());
     out.extend_from_slice(b"\n");
-    out.extend_from_slice(parts.uri.path().as_bytes());
+    write_path(out, parts.uri.path());
     out.extend_from_slice(b"\n");
     if let Some(query) = parts.uri.query().filter(|query| !query.is_empty()) {
         write_query(out, query);
@@ -89,6 +98,18 @@ pub(super) fn write_request(out: &mut Vec<u8>, parts: &SignedParts<'_>, signed_h
     out.extend_from_slice(signed_headers.as_bytes());
     out.push(b'\n');
     out.extend_from_slice(payload_hash);
+}
+
+/// Writes the path as it was sent, encoded once more, as AWS has it for all services but S3. No part of it is normalised: none of the
+/// routes has one that would be.
+fn write_path(out: &mut Vec<u8>, path: &str) {
+    for &byte in path.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
 }
 
 /// Writes a header's value without spaces around it and with one space where several are.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Scope;
 
-/// The key that signs one day's requests of one access key in one region.
+/// The key that signs one day's requests of one access key to one service in one region.
 ///
 /// # Security
 /// The HMAC context is wiped by aws-lc when it is dropped; the intermediate keys are wiped here.
@@ -75,6 +75,7 @@ impl SigningKeys {
             access_key_id: scope.access_key_id.to_owned(),
             date: scope.date.to_owned(),
             region: scope.region.to_owned(),
+            service: scope.service.to_owned(),
         };
         self.0.insert(name, (revision, key));
     }
@@ -90,6 +91,7 @@ struct Name {
     access_key_id: String,
     date: String,
     region: String,
+    service: String,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -97,6 +99,7 @@ struct NameRef<'a> {
     access_key_id: &'a str,
     date: &'a str,
     region: &'a str,
+    service: &'a str,
 }
 
 impl<'a> NameRef<'a> {
@@ -105,6 +108,7 @@ impl<'a> NameRef<'a> {
             access_key_id: scope.access_key_id,
             date: scope.date,
             region: scope.region,
+            service: scope.service,
         }
     }
 }
@@ -115,6 +119,7 @@ impl Hash for Name {
             access_key_id: &self.access_key_id,
             date: &self.date,
             region: &self.region,
+            service: &self.service,
         }
         .hash(state);
     }
@@ -122,6 +127,9 @@ impl Hash for Name {
 
 impl Equivalent<Name> for NameRef<'_> {
     fn equivalent(&self, name: &Name) -> bool {
-        self.access_key_id == name.access_key_id && self.date == name.date && self.region == name.region
+        self.access_key_id == name.access_key_id
+            && self.date == name.date
+            && self.region == name.region
+            && self.service == name.service
     }
 }

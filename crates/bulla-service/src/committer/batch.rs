@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use bulla_audit::{Change as AuditChange, ChangeOperation, CommitPoint, LogState, row_digest};
+use bulla_audit::{Change as AuditChange, ChangeOperation, CommitPoint, LogState, PreparedEvent, row_digest};
 use bulla_store::{Change, CheckpointRow, EventRow, GroupCommit, HeadRow, RowWrite, StoreError, Transaction};
 use tokio::sync::oneshot;
 
@@ -74,6 +74,13 @@ impl Batch {
     }
 
     fn apply(&mut self, request: CommitRequest, store_key: &StoreKey) {
+        for further in &request.further {
+            let Some(()) = self.append(further) else {
+                let error = ServiceError::Internal("the event has no canonical form or is too large");
+                let _ = request.answer.send(Err(CommitError::Failed(error)));
+                return;
+            };
+        }
         let revision = self.log.metadata_revision() + u64::from(!request.writes.is_empty());
         let count = u32::try_from(request.writes.len()).unwrap_or(u32::MAX);
         let mut audit_changes = Vec::with_capacity(request.writes.len());
@@ -125,6 +132,23 @@ impl Batch {
         self.rows.append(&mut rows);
         self.changes.append(&mut changes);
         self.applied.push(request.answer);
+    }
+
+    /// Appends an event that changed nothing.
+    fn append(&mut self, event: &PreparedEvent) -> Option<()> {
+        let point = CommitPoint {
+            sequence: self.log.size(),
+            previous: self.log.last(),
+            metadata_revision: self.log.metadata_revision(),
+            changes: &[],
+        };
+        let event = event.finish(&point).ok()?;
+        self.log.append(&event);
+        self.events.push(EventRow {
+            sequence: point.sequence,
+            event,
+        });
+        Some(())
     }
 
     /// Writes all of it and makes it durable.

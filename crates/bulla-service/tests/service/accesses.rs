@@ -456,6 +456,41 @@ async fn an_effect_is_announced_before_and_concluded_after() {
     h.verify();
 }
 
+#[tokio::test]
+async fn accesses_together_are_decided_one_by_one_and_durable_at_once() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let (arn, ann) = h.user("ann", Role::User).await;
+    h.service
+        .create_grant(&operator, grant(&key, &arn, &[GrantOperation::Decrypt], "a"))
+        .await
+        .expect("grants");
+    let commits = || h.service.metrics().commits.load(std::sync::atomic::Ordering::Relaxed);
+    let (before, commits_before) = (h.events().len(), commits());
+    let asked = ["a", "b", "a"].map(|client| opening(client, Some(&key)));
+    let results = h.service.access_all(&ann, &asked).await.expect("recorded");
+    let allowed: Vec<bool> = results.iter().map(Result::is_ok).collect();
+    assert_eq!(allowed, [true, false, true]);
+    assert_eq!(commits() - commits_before, 1);
+    let events = h.events().split_off(before);
+    let clients: Vec<_> = events
+        .iter()
+        .map(|event| event["requestParameters"]["encryptionContext"]["client_id"].clone())
+        .collect();
+    assert_eq!(clients, ["a", "b", "a"]);
+    assert_eq!(events[1]["errorCode"], "AccessDeniedException");
+    let first = results.into_iter().next().expect("a result").expect("allowed");
+    assert_eq!(events[0]["eventID"], first.event_id);
+    for wrong in [0, 101] {
+        let many = vec![opening("a", None); wrong];
+        assert_eq!(
+            refusal(h.service.access_all(&ann, &many).await).0,
+            "ValidationException"
+        );
+    }
+    h.verify();
+}
+
 fn open_intents(h: &Harness) -> Vec<String> {
     let events = h.events();
     let ended = |id: &Value| events.iter().any(|event| event["intentID"] == *id);

@@ -293,6 +293,7 @@ async fn a_request_refused_for_its_form_is_an_event_without_what_was_sent() {
     let h = Harness::new().await;
     let refusal = Refusal {
         operation: "Encrypt",
+        event_source: "kms.amazonaws.com",
         read_only: true,
         code: "SerializationException",
     };
@@ -320,6 +321,7 @@ async fn a_refusal_of_who_was_disabled_meanwhile_says_so() {
         .expect("disables");
     let refusal = Refusal {
         operation: "CreateKey",
+        event_source: "kms.amazonaws.com",
         read_only: false,
         code: "ValidationException",
     };
@@ -335,6 +337,7 @@ async fn a_refusal_that_can_not_be_recorded_is_not_answered() {
     h.store.fail_at(Some(crate::memory_store::Step::Commit));
     let refusal = Refusal {
         operation: "Encrypt",
+        event_source: "kms.amazonaws.com",
         read_only: true,
         code: "ValidationException",
     };

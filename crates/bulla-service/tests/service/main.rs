@@ -5,6 +5,7 @@ mod administration;
 mod aliases;
 mod api_tokens;
 mod audit;
+mod change_waiters;
 mod cryptography;
 mod custom_key_stores;
 mod decide_at_commit;

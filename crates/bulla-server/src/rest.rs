@@ -1,0 +1,205 @@
+//! The REST façade: everything under `/v1`, JSON in and out, errors as RFC 9457 problems with a stable `code`.
+//!
+//! One file per resource reads its requests and renders its answers; the table in `route.rs` says which there are, and drives dispatch, the
+//! OpenAPI document and the tests that hold each of them to authorisation, audit and documentation.
+
+mod audit_query;
+mod changes;
+mod client_report;
+mod cursor;
+mod denied_report;
+mod openapi;
+mod outside_hours_report;
+mod principals_report;
+mod problem;
+mod put_audit_events;
+mod query;
+mod query_audit;
+mod request;
+mod route;
+
+use std::sync::Arc;
+
+use bulla_model::Region;
+use bulla_service::{Call, Caller, Refusal};
+use bytes::Bytes;
+use http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+pub use self::openapi::openapi;
+pub(crate) use self::problem::Problem;
+pub(crate) use self::request::{Reply, Request};
+use self::route::{Found, find};
+pub use self::route::{QueryParameter, REST_ROUTES, RequestBody, RestRoute};
+use crate::aws;
+use crate::body::{BodyError, read_body};
+use crate::edge::{Edge, Origin};
+use crate::sigv4::SignedParts;
+
+const DEFAULT_REGION: &str = "us-east-1";
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Answers one request under `/v1`, and logs it.
+pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, origin: Origin) -> Response<Full<Bytes>> {
+    let request_id = request_id(edge, head);
+    let (name, result) = match find(head.method.as_str(), head.uri.path()) {
+        Found::Route(route, parameters) => {
+            let served = serve(edge, head, body, origin, &request_id, route, parameters);
+            let result = tokio::time::timeout(edge.limits.request, served).await;
+            (route.name, result.unwrap_or_else(|_| Err(Problem::timed_out())))
+        }
+        Found::OtherMethods(methods) => {
+            let mut response = respond(Err(Problem::method_not_allowed()), &request_id);
+            if let Ok(methods) = HeaderValue::from_str(&methods) {
+                response.headers_mut().insert(ALLOW, methods);
+            }
+            return response;
+        }
+        Found::Malformed => ("unknown", Err(Problem::malformed_path())),
+        Found::Nothing => ("unknown", Err(Problem::no_such_route())),
+    };
+    match &result {
+        Ok(_) => tracing::debug!(request_id = &*request_id, operation = name, "answered"),
+        Err(problem) => problem.log(&request_id, name),
+    }
+    respond(result, &request_id)
+}
+
+async fn serve(
+    edge: &Edge,
+    head: &Parts,
+    body: Incoming,
+    origin: Origin,
+    request_id: &Arc<str>,
+    route: &'static RestRoute,
+    parameters: Vec<(&'static str, String)>,
+) -> Result<Reply, Problem> {
+    if route.action.is_none() {
+        return Ok(openapi::page());
+    }
+    let Origin {
+        source_ip,
+        secure_transport,
+    } = origin;
+    let limit_bytes = route.body.map_or(0, |body| body.max_bytes).min(edge.limits.body_bytes);
+    let body = read_body(body, limit_bytes, edge.limits.body_read, &edge.body_memory).await;
+    let body = body
+        .map_err(|error| match error {
+            BodyError::TooLarge => Problem::body_too_large(limit_bytes),
+            BodyError::Incomplete => Problem::incomplete_body(),
+        })
+        // Without the whole body nobody is authenticated.
+        .inspect_err(|problem| edge.service.record_authentication_failure(problem.code, &source_ip))?;
+    let (caller, region) = authenticate(edge, head, &body, &source_ip).await?;
+    let user_agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let call = Call {
+        caller,
+        region,
+        request_id: request_id.clone(),
+        source_ip,
+        user_agent: user_agent.unwrap_or_default().into(),
+        secure_transport,
+    };
+    let outcome = match Request::read(edge, &call, head, route, parameters, &body) {
+        Ok(request) => route::answer(route, &request).await,
+        Err(problem) => Err(problem),
+    };
+    match outcome {
+        Err(problem) if problem.is_of_the_edge() => {
+            let refusal = Refusal {
+                operation: route.name,
+                event_source: "bulla",
+                read_only: route.read_only,
+                code: problem.code,
+            };
+            edge.service.record_refusal(&call, refusal).await?;
+            Err(problem)
+        }
+        // The service has recorded it.
+        outcome => outcome,
+    }
+}
+
+/// Finds who asks: by a bearer credential, or as in the AWS façade by a signature (for the service `bulla`), or anybody in the dev mode.
+async fn authenticate(edge: &Edge, head: &Parts, body: &[u8], source_ip: &str) -> Result<(Caller, Region), Problem> {
+    let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|header| {
+        let (scheme, token) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let Some(token) = bearer.filter(|_| !edge.is_dev()) else {
+        let parts = SignedParts {
+            method: &head.method,
+            uri: &head.uri,
+            headers: &head.headers,
+        };
+        return aws::authenticate(edge, &parts, body, source_ip)
+            .await
+            .map_err(Problem::from);
+    };
+    if head.headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        edge.service
+            .record_authentication_failure("UnrecognizedClientException", source_ip);
+        return Err(Problem::unauthenticated());
+    }
+    let caller = edge.service.authenticate_bearer(token, source_ip).await?;
+    Ok((caller, region(edge, head)?))
+}
+
+/// The region of requests that are not signed for one: what the header says, else the first that is served.
+fn region(edge: &Edge, head: &Parts) -> Result<Region, Problem> {
+    let asked = head
+        .headers
+        .get("bulla-region")
+        .map(|value| value.to_str().unwrap_or(""));
+    let first = edge.regions.first().map_or(DEFAULT_REGION, Region::as_str);
+    let region: Region = asked.unwrap_or(first).parse().map_err(|_| Problem::wrong_region())?;
+    if edge.regions.is_empty() || edge.regions.contains(&region) {
+        Ok(region)
+    } else {
+        Err(Problem::wrong_region())
+    }
+}
+
+/// The client's request id where it is 1 to 64 letters, digits, `.`, `_` and `-`; else one of ours.
+fn request_id(edge: &Edge, head: &Parts) -> Arc<str> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let given = head.headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    match given {
+        Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(legal) => id.into(),
+        _ => edge.request_ids.next(),
+    }
+}
+
+fn respond(result: Result<Reply, Problem>, request_id: &str) -> Response<Full<Bytes>> {
+    let (status, content_type, body, retry) = match result {
+        Ok(reply) => (reply.status, "application/json", reply.body, false),
+        Err(problem) => (
+            problem.status,
+            PROBLEM_JSON,
+            problem.body(request_id),
+            problem.is_for_later(),
+        ),
+    };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", value);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bulla\""));
+    }
+    if retry {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

@@ -1,0 +1,21 @@
+//! The REST façade over real sockets: who is let in, what every route must show, the log read and written, changes waited for.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "rest/asserted.rs"]
+mod asserted;
+#[path = "rest/audit.rs"]
+mod audit;
+#[path = "rest/changes.rs"]
+mod changes;
+#[path = "rest/client.rs"]
+mod client;
+#[path = "rest/coverage.rs"]
+mod coverage;
+#[path = "api/harness.rs"]
+#[expect(dead_code, reason = "each test program uses a part of what they share")]
+mod harness;
+#[path = "rest/openapi.rs"]
+mod openapi;
+#[path = "rest/protocol.rs"]
+mod protocol;

@@ -1,0 +1,123 @@
+//! Every route has its case of authorisation, of audit and of documentation; one without them fails here.
+
+use bulla_model::Role;
+use bulla_server::{REST_ROUTES, RestRoute, openapi};
+use serde_json::{Value, json};
+
+use crate::client::*;
+use crate::harness::{Answer, Harness};
+
+/// A request of each route that needs nothing but the permission; none where the route is everybody's.
+fn case(name: &str) -> Option<(&'static str, Value)> {
+    Some(match name {
+        "QueryAudit" => ("/v1/audit?limit=1", Value::Null),
+        "ReportClient" => ("/v1/audit/reports/client?client=a", Value::Null),
+        "ReportOutsideHours" => ("/v1/audit/reports/outside-hours", Value::Null),
+        "ReportPrincipals" => ("/v1/audit/reports/principals", Value::Null),
+        "ReportDenied" => ("/v1/audit/reports/denied", Value::Null),
+        "ReadChanges" => ("/v1/changes", Value::Null),
+        "PutAuditEvents" => (
+            "/v1/audit/events",
+            json!({"batch_id": "one", "events": [{"name": "Open", "time": "2026-01-01T00:00:00Z"}]}),
+        ),
+        _ => return None,
+    })
+}
+
+/// The event that a route leaves.
+fn event_of(route: &RestRoute) -> &'static str {
+    match route.name {
+        "ReportClient" | "ReportOutsideHours" | "ReportDenied" => "QueryAudit",
+        "ReportPrincipals" => "CountPrincipals",
+        other => other,
+    }
+}
+
+async fn ask(h: &Harness, user: &User, path: &str, body: &Value) -> Answer {
+    match body {
+        Value::Null => user.get(h, path).await,
+        body => user.post(h, path, body).await,
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_action_alone() {
+    let h = Harness::start().await;
+    let user = User::new(&h, "ann", Role::User).await;
+    for route in REST_ROUTES {
+        let Some(action) = route.action else {
+            assert_eq!(
+                route.name, "ReadOpenApi",
+                "a route that everybody may ask is to be named here"
+            );
+            continue;
+        };
+        let (path, body) = case(route.name).unwrap_or_else(|| panic!("{} has no case", route.name));
+        user.give(&h, json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))
+            .await;
+        let answer = ask(&h, &user, path, &body).await;
+        problem(&answer, 403, "access_denied");
+        assert!(
+            answer
+                .text()
+                .contains(&format!("perform: {action} on resource: arn:aws:bulla:")),
+            "{}",
+            answer.text()
+        );
+        let event = newest(&h, event_of(route)).await;
+        assert_eq!(event["errorCode"], "AccessDeniedException", "{}", route.name);
+        assert_eq!(event["userIdentity"]["arn"], user.arn.as_str());
+        assert_eq!(event["requestID"], answer.header("x-request-id"));
+        // Allowed by the action on the resource that the table names.
+        let resource = route
+            .resource
+            .replace("{region}", "*")
+            .replace("{account}", h.service.account().as_str());
+        user.give(&h, json!({"Effect": "Allow", "Action": action, "Resource": resource}))
+            .await;
+        let answer = ask(&h, &user, path, &body).await;
+        assert_eq!(answer.status, 200, "{}: {}", route.name, answer.text());
+        let event = newest(&h, event_of(route)).await;
+        assert_eq!(event.get("errorCode"), None, "{}", route.name);
+        assert_eq!(event["readOnly"], route.read_only);
+        assert_eq!(event["requestID"], answer.header("x-request-id"));
+        user.give(
+            &h,
+            json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": action, "Resource": "*"}]),
+        )
+        .await;
+        let answer = ask(&h, &user, path, &body).await;
+        assert!(
+            problem(&answer, 403, "access_denied")["detail"]
+                .as_str()
+                .unwrap()
+                .contains("explicit deny")
+        );
+    }
+}
+
+#[test]
+fn every_route_says_what_it_is() {
+    let document = openapi();
+    for route in REST_ROUTES {
+        let method = route.method.to_ascii_lowercase();
+        let operation = &document["paths"][route.path][&method];
+        assert_eq!(operation["operationId"], route.name);
+        for text in [route.summary, route.description] {
+            assert!(text.ends_with('.') && text.len() > 10, "{}", route.name);
+        }
+        assert!(
+            operation["responses"]["200"]["content"]["application/json"]["schema"].is_object(),
+            "{}",
+            route.name
+        );
+        assert_eq!(
+            route.body.is_some(),
+            operation["requestBody"]["content"]["application/json"]["schema"].is_object()
+        );
+        for parameter in operation["parameters"].as_array().unwrap() {
+            assert!(parameter["schema"].is_object(), "{} {parameter}", route.name);
+        }
+        assert_eq!(operation["x-bulla-action"].as_str(), route.action);
+    }
+}

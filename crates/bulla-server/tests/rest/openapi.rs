@@ -1,0 +1,85 @@
+//! The OpenAPI document: valid, as committed, and true of what the server answers.
+//!
+//! Needs `BULLA_TEST_VENV`, which `scripts/test` sets. `BULLA_UPDATE_DOCS=1` writes `docs/openapi.json` anew.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use bulla_model::Role;
+use bulla_server::openapi;
+use serde_json::json;
+
+use crate::client::*;
+use crate::harness::Harness;
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json")
+}
+
+#[test]
+fn the_committed_document_is_the_one_that_the_table_makes() {
+    let made = serde_json::to_string_pretty(&openapi()).unwrap() + "\n";
+    if env::var_os("BULLA_UPDATE_DOCS").is_some() {
+        fs::write(committed(), &made).unwrap();
+    }
+    let found = fs::read_to_string(committed()).unwrap();
+    assert!(
+        found == made,
+        "docs/openapi.json is old: run this test with BULLA_UPDATE_DOCS=1"
+    );
+}
+
+#[tokio::test]
+async fn the_document_is_valid_and_the_answers_are_what_it_says() {
+    let h = Harness::start().await;
+    let ann = User::new(&h, "ann", Role::Admin).await;
+    let served = request(&h, "GET", "/v1/openapi.json", "", "").await;
+    assert_eq!(served.json(), openapi());
+    let batch = json!({"batch_id": "one", "events": [{"name": "Open", "time": "2026-01-01T00:00:00Z", "context": {"client_id": "a"}}]});
+    let mut exchanges = vec![json!([
+        "POST",
+        "/v1/audit/events",
+        ann.post(&h, "/v1/audit/events", &batch).await.json(),
+        batch
+    ])];
+    for path in [
+        "/v1/audit",
+        "/v1/audit/reports/client?client=a",
+        "/v1/audit/reports/outside-hours",
+        "/v1/audit/reports/principals",
+        "/v1/audit/reports/denied",
+        "/v1/changes",
+    ] {
+        exchanges.push(json!([
+            "GET",
+            path.split('?').next(),
+            ann.get(&h, path).await.json(),
+            null
+        ]));
+    }
+    exchanges.push(json!([
+        "PROBLEM",
+        "",
+        ann.get(&h, "/v1/audit?limit=0").await.json(),
+        null
+    ]));
+    let directory = tempfile::tempdir().unwrap();
+    let (document, answers) = (
+        directory.path().join("openapi.json"),
+        directory.path().join("answers.json"),
+    );
+    fs::write(&document, &served.body).unwrap();
+    fs::write(&answers, serde_json::to_vec(&exchanges).unwrap()).unwrap();
+    let venv = env::var("BULLA_TEST_VENV").expect("the test script sets what the tests need: run ./scripts/test");
+    let checked = Command::new(Path::new(&venv).join("bin/python3"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/check_openapi.py"))
+        .args([&document, &answers])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&checked.stdout),
+        "8 answers are as documented\n"
+    );
+}
