@@ -1,6 +1,7 @@
 mod checkpoint;
 mod export;
 mod prove;
+mod report;
 mod tail;
 mod verify;
 mod walk;
@@ -33,6 +34,8 @@ pub(crate) enum Audit {
     Checkpoint(checkpoint::Checkpoint),
     /// Prints a proof that an event is in the log, which verifies without the database
     Prove(prove::Prove),
+    /// Prints one of the four standing reports; verifies the log on the way
+    Report(report::Report),
     /// Prints all events, as JSON lines or as CloudTrail has them
     Export(export::Export),
 }
@@ -68,6 +71,7 @@ impl Audit {
                 Audit::Verify(verify) => verify.run(&log).await,
                 Audit::Checkpoint(checkpoint) => checkpoint.run(&log),
                 Audit::Prove(prove) => prove.run(&log).await,
+                Audit::Report(report) => report.run(&log).await,
                 Audit::Export(export) => export.run(&log).await,
             };
             if let Some(service) = log.service {
@@ -83,6 +87,7 @@ impl Audit {
             Audit::Verify(verify) => &verify.log,
             Audit::Checkpoint(checkpoint) => &checkpoint.log,
             Audit::Prove(prove) => &prove.log,
+            Audit::Report(report) => &report.log,
             Audit::Export(export) => &export.log,
         }
     }

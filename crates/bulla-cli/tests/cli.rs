@@ -67,6 +67,7 @@ fn the_help_of_every_command_is_as_it_was() {
         "audit verify",
         "audit checkpoint",
         "audit prove",
+        "audit report",
         "audit export",
         "root",
         "root recover",

@@ -18,6 +18,7 @@ mod query_audit;
 mod request;
 mod route;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bulla_model::Region;
@@ -87,7 +88,8 @@ async fn serve(
         secure_transport,
     } = origin;
     let limit_bytes = route.body.map_or(0, |body| body.max_bytes).min(edge.limits.body_bytes);
-    let body = read_body(body, limit_bytes, edge.limits.body_read, &edge.body_memory).await;
+    let client = source_ip.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let body = read_body(body, limit_bytes, edge.limits.body_read, &edge.body_memory, client).await;
     let body = body
         .map_err(|error| match error {
             BodyError::TooLarge => Problem::body_too_large(limit_bytes),
