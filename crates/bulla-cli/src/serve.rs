@@ -111,7 +111,8 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
         Arc::new(SystemClock)
     };
     let tls = config.tls.is_some();
-    let service_settings = bulla_service::Settings::new(mode);
+    let mut service_settings = bulla_service::Settings::new(mode);
+    service_settings.regions = config.regions.clone();
     let (service, store) = site.service_with(settings, service_settings, clock.clone()).await?;
     // A service that can record nothing could do nothing.
     if let Err(error) = service.ready().await {

@@ -20,6 +20,8 @@ mod custom_key_stores;
 mod dev_mode;
 #[path = "api/dev_tools.rs"]
 mod dev_tools;
+#[path = "api/dry_run.rs"]
+mod dry_run;
 #[path = "api/grants.rs"]
 mod grants;
 #[path = "api/harness.rs"]

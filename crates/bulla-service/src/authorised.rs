@@ -20,7 +20,7 @@ use crate::bodies::KeyVersionBody;
 use crate::decision::Decision;
 use crate::entry::{KeyEntry, VersionEntry, material_place};
 use crate::key_material::KeyMaterial;
-use crate::row_ids::{alias_row, key_row, parse_key_row, version_row};
+use crate::row_ids::{RowKey, alias_row, key_row, material_set, parse_key_row, version_row};
 use crate::runner::Operation;
 
 /// What an operation takes as `KeyId`.
@@ -160,25 +160,66 @@ impl Decision<'_> {
         }
     }
 
-    /// Finds the key that a ciphertext names by its material, if the caller may do `action` to it.
+    /// Finds the key that a ciphertext names by its material, if the caller may do `action` to it: a key of his own account, or one of
+    /// another that lets him in.
     pub(crate) async fn authorise_material<O: Operation>(
         &mut self,
         action: &str,
         material: &MaterialId,
     ) -> Result<Authorised<O>, ServiceError> {
-        let unknown = || {
-            ServiceError::AccessDenied(
-                "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not \
-                 allowed to access."
-                    .to_owned(),
-            )
-        };
-        let row = version_row(self.account(), self.region(), material);
-        let version = self.version(&row).await?.ok_or_else(unknown)?;
-        match self.authorise_row(action, &version.key_row).await {
-            Err(ServiceError::NotFound(_)) => Err(unknown()),
-            other => other,
+        let own = version_row(self.account(), self.region(), material);
+        if let Some(version) = self.version(&own).await? {
+            return match self.authorise_row(action, &version.key_row).await {
+                Err(ServiceError::NotFound(_)) => Err(self.no_such_ciphertext(action)),
+                other => other,
+            };
         }
+        for version in self.elsewhere(material).await? {
+            let key = self.key(&version.key_row).await?.filter(|key| !key.is_gone(self.now));
+            if let Some(key) = key
+                && self.is_let_in(action, &key).await?
+            {
+                self.concerns(key.arn.shared());
+                self.authorise_on(action, &key).await?;
+                return Ok(Authorised {
+                    state: key.state(self.now),
+                    key,
+                    operation: PhantomData,
+                });
+            }
+        }
+        Err(self.no_such_ciphertext(action))
+    }
+
+    /// The row of the key that a ciphertext names by its material, whether the caller may use it or not; decides nothing.
+    pub(crate) async fn row_of_material(&mut self, material: &MaterialId) -> Result<Option<Arc<str>>, ServiceError> {
+        let own = version_row(self.account(), self.region(), material);
+        let version = match self.version(&own).await? {
+            Some(version) => Some(version),
+            None => self.elsewhere(material).await?.into_iter().next(),
+        };
+        Ok(version.map(|version| version.key_row.clone()))
+    }
+
+    /// Versions with this material of other accounts' keys, in this region.
+    async fn elsewhere(&mut self, material: &MaterialId) -> Result<Vec<Arc<VersionEntry>>, ServiceError> {
+        let region = self.region();
+        self.reads
+            .push(RowKey::new(Table::KeyVersions, &material_set(region, material)));
+        let mut found = Vec::new();
+        for row in self.core.rows.of_material(region, material) {
+            found.extend(self.version(&row).await?);
+        }
+        Ok(found)
+    }
+
+    /// What is said of a ciphertext of no key, of a key elsewhere, and of a key that does not let the caller in: the same.
+    fn no_such_ciphertext(&self, action: &str) -> ServiceError {
+        ServiceError::AccessDenied(format!(
+            "User: {} is not authorized to perform: {action} on the resource associated with this ciphertext because the resource does \
+             not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access",
+            self.call.caller.arn(),
+        ))
     }
 }
 

@@ -133,6 +133,7 @@ impl Service {
             origin: claimed.origin,
             verifier_key,
             mode: claimed.mode,
+            regions: settings.regions,
             max_decisions: settings.max_decisions.max(1),
             heavy: Arc::new(Semaphore::new(2 * processors())),
             generation: Arc::new(Semaphore::new(processors().div_ceil(2))),

@@ -88,9 +88,11 @@ async fn promote(
 
 /// When a key's material ends, once what waited for its rotation is permanently the key's.
 fn with_pending(body: &KeyBody) -> Option<ExpirationBody> {
-    let expiration = body.expiration.as_ref()?;
-    let pending = body.pending.as_ref().and_then(|pending| pending.valid_to);
-    Some(ExpirationBody::of(
-        [expiration.valid_to, pending].into_iter().flatten().min(),
-    ))
+    let ends = [
+        body.expiration.as_ref().map(|expiration| expiration.valid_to),
+        body.pending.as_ref().map(|pending| pending.valid_to),
+    ];
+    // Of a replica it may be all that is there.
+    let is_any_there = ends.iter().any(Option::is_some);
+    is_any_there.then(|| ExpirationBody::of(ends.into_iter().flatten().flatten().min()))
 }

@@ -80,6 +80,11 @@ pub(crate) fn every_key(account: &AccountId, region: &Region) -> String {
     format!("{account}/{region}/*")
 }
 
+/// `region/material id in hex`: that material of all accounts, as a set.
+pub(crate) fn material_set(region: &Region, id: &MaterialId) -> String {
+    format!("{region}/{id}")
+}
+
 /// `account/region/alias/`: all aliases of an account and a region, as a set.
 pub(crate) fn aliases_set(account: &AccountId, region: &Region) -> String {
     format!("{account}/{region}/alias/")
@@ -94,6 +99,8 @@ pub(crate) fn set_of(table: Table, id: &str) -> Option<&str> {
             let mut slashes = id.match_indices('/');
             slashes.nth(2).map(|(at, _)| &id[..=at])
         }
+        // A material in one region, whichever account's it is.
+        Table::KeyVersions => id.split_once('/').map(|(_, place)| place),
         // All grants of a key, under the key's own row id.
         Table::Grants => id.rsplit_once('/').map(|(key, _)| key),
         _ => None,
@@ -130,6 +137,14 @@ mod tests {
         let set = aliases_set(&account, &region);
         assert_eq!(set_of(Table::Aliases, &row), Some(set.as_str()));
         assert_eq!(set_of(Table::Keys, &row), None);
+    }
+
+    #[test]
+    fn a_material_is_in_the_set_of_its_region() {
+        let (account, region) = ("111122223333".parse().unwrap(), "eu-north-1".parse().unwrap());
+        let row = version_row(&account, &region, &MaterialId([7; 32]));
+        let set = material_set(&region, &MaterialId([7; 32]));
+        assert_eq!(set_of(Table::KeyVersions, &row), Some(set.as_str()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bulla_model::{AccountId, MaterialId, Region};
 use bulla_store::{Change, ChangeKind, Lookup, Row, RowFilter, Store, Table};
 use quick_cache::sync::Cache;
 use tokio::sync::Notify;
@@ -17,7 +18,7 @@ use crate::freshness::look;
 use crate::grants::GrantSet;
 use crate::keyring::StoreKey;
 use crate::metrics::count;
-use crate::row_ids::{RowKey, RowKeyRef, set_of};
+use crate::row_ids::{RowKey, RowKeyRef, set_of, version_row};
 use crate::{Forgery, Metrics, ServiceError};
 
 /// Rows, verified and cached.
@@ -53,6 +54,8 @@ struct Newest {
     by_row: HashMap<u64, Known>,
     /// Ids of all aliases that are there: a policy may decide by which a key has, so none of them may be hidden.
     aliases: BTreeSet<Arc<str>>,
+    /// Accounts that ever had key material.
+    accounts: BTreeSet<AccountId>,
 }
 
 /// What is known of the newest change of a row.
@@ -92,6 +95,12 @@ impl Newest {
                 ChangeKind::Put => drop(self.aliases.insert(change.id.as_str().into())),
                 ChangeKind::Delete => drop(self.aliases.remove(change.id.as_str())),
             }
+        }
+        if change.table == Table::KeyVersions
+            && let Some((account, _)) = change.id.split_once('/')
+            && !self.accounts.contains(account)
+        {
+            self.accounts.extend(account.parse::<AccountId>());
         }
     }
 
@@ -287,6 +296,16 @@ impl Rows {
     /// Whether there is such a row, as far as this node has heard; no store is asked.
     pub(crate) fn is_known(&self, table: Table, id: &str) -> bool {
         self.newest().is_there(table, id)
+    }
+
+    /// The rows of a material in one region, whichever account's it is, as far as this node has heard; no store is asked.
+    pub(crate) fn of_material(&self, region: &Region, material: &MaterialId) -> Vec<String> {
+        let newest = self.newest();
+        let rows = newest
+            .accounts
+            .iter()
+            .map(|account| version_row(account, region, material));
+        rows.filter(|row| newest.is_there(Table::KeyVersions, row)).collect()
     }
 
     /// Reads a row from the store, verifies it, and keeps it unless a change came in between.

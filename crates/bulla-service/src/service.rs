@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bulla_crypto::{Random, SecretBytes};
-use bulla_model::{AccountId, Clock};
+use bulla_model::{AccountId, Clock, Region};
 use bulla_store::Table;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) origin: String,
     pub(crate) verifier_key: String,
     pub(crate) mode: Mode,
+    /// Regions where replicas of keys can be; empty means any.
+    pub(crate) regions: Vec<Region>,
     pub(crate) max_decisions: u32,
     /// As many pieces of heavy work as run at once.
     pub(crate) heavy: Arc<Semaphore>,

@@ -84,6 +84,8 @@ pub struct Settings {
     pub refusal_check: Duration,
     /// Whether due rotations and deletions are carried out by a background task.
     pub sweep: bool,
+    /// Regions where replicas of keys can be; empty means any.
+    pub regions: Vec<Region>,
 }
 
 impl Settings {
@@ -97,6 +99,7 @@ impl Settings {
             max_decisions: 32,
             refusal_check: Duration::from_millis(50),
             sweep: true,
+            regions: Vec::new(),
         }
     }
 }

@@ -130,7 +130,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         None,
         Kind::Text,
         "any",
-        "regions that are answered, with commas",
+        "regions that are answered, and where replicas of keys can be, with commas",
     ),
     setting(
         "server.dev_hosts",

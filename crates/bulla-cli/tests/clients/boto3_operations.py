@@ -60,16 +60,20 @@ refused("InvalidCiphertextException", "", kms.decrypt, CiphertextBlob=blob[:-1],
 refused("InvalidCiphertextException", "", kms.decrypt, CiphertextBlob=blob + b"\0", EncryptionContext=context)
 
 # What no key here has sealed, and what another region's or account's key has, can't be told apart.
-UNKNOWN = ("The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed "
-           "to access.")
+def unknown(account):
+    return (f"User: arn:aws:iam::{account}:root is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext "
+            "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy "
+            "explicitly denies access")
+
+
 of_no_key = blob[:5] + bytes([blob[5] ^ 1]) + blob[6:]
-refused("AccessDeniedException", UNKNOWN, kms.decrypt, CiphertextBlob=of_no_key, EncryptionContext=context)
+refused("AccessDeniedException", unknown("000000000000"), kms.decrypt, CiphertextBlob=of_no_key, EncryptionContext=context)
 elsewhere = client(region="us-east-1")
 refused("NotFoundException", f"Key 'arn:aws:kms:us-east-1:000000000000:key/{key}' does not exist", elsewhere.describe_key, KeyId=key)
-refused("AccessDeniedException", UNKNOWN, elsewhere.decrypt, CiphertextBlob=blob, EncryptionContext=context)
+refused("AccessDeniedException", unknown("000000000000"), elsewhere.decrypt, CiphertextBlob=blob, EncryptionContext=context)
 stranger = client(access_key="111122223333")
 refused("NotFoundException", f"Key 'arn:aws:kms:eu-west-1:111122223333:key/{key}' does not exist", stranger.describe_key, KeyId=key)
-refused("AccessDeniedException", UNKNOWN, stranger.decrypt, CiphertextBlob=blob, EncryptionContext=context)
+refused("AccessDeniedException", unknown("111122223333"), stranger.decrypt, CiphertextBlob=blob, EncryptionContext=context)
 
 # Re-encrypt.
 moved = kms.re_encrypt(CiphertextBlob=blob, SourceEncryptionContext=context, DestinationKeyId=other, DestinationEncryptionContext={"a": "b"})

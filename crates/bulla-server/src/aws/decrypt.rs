@@ -3,7 +3,7 @@ use bulla_service::{Call, DecryptRequest, Service};
 use serde::{Deserialize, Serialize};
 
 use super::json::{Blob, Flag, List, Object, Pairs, Text, parse};
-use super::validation::{Checks, DRY_RUN_MODIFIERS, KEY_ID, MAX_CIPHERTEXT, Recipient};
+use super::validation::{Checks, KEY_ID, MAX_CIPHERTEXT, Recipient};
 use super::wire::{Base64, Failure, Reply, as_text_if_any};
 
 /// Answers `Decrypt`.
@@ -35,16 +35,16 @@ struct Input {
 impl Input {
     fn check(self) -> Result<DecryptRequest, Failure> {
         let mut checks = Checks::default();
+        let dry_run = checks.flag(self.dry_run);
         let request = DecryptRequest {
-            ciphertext_blob: checks.required_public_blob("ciphertextBlob", self.ciphertext_blob, MAX_CIPHERTEXT),
+            ciphertext_blob: checks.ciphertext(self.ciphertext_blob, MAX_CIPHERTEXT, dry_run, self.dry_run_modifiers),
             encryption_context: checks.context("encryptionContext", self.encryption_context),
             grant_tokens: checks.grant_tokens(self.grant_tokens),
             key_id: checks.text("keyId", self.key_id, &KEY_ID),
             encryption_algorithm: checks.algorithm("encryptionAlgorithm", self.encryption_algorithm),
-            dry_run: checks.flag(self.dry_run),
+            dry_run,
         };
         checks.recipient(self.recipient);
-        checks.not_built_yet_choices("dryRunModifiers", self.dry_run_modifiers, DRY_RUN_MODIFIERS);
         checks.finish(request)
     }
 }

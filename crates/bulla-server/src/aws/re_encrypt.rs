@@ -3,7 +3,7 @@ use bulla_service::{Call, ReEncryptRequest, Service};
 use serde::{Deserialize, Serialize};
 
 use super::json::{Blob, Flag, List, Pairs, Text, parse};
-use super::validation::{Checks, DRY_RUN_MODIFIERS, KEY_ID, MAX_CIPHERTEXT};
+use super::validation::{Checks, KEY_ID, MAX_CIPHERTEXT};
 use super::wire::{Base64, Failure, Reply, as_text_if_any};
 
 /// Answers `ReEncrypt`.
@@ -42,8 +42,9 @@ struct Input {
 impl Input {
     fn check(self) -> Result<ReEncryptRequest, Failure> {
         let mut checks = Checks::default();
+        let dry_run = checks.flag(self.dry_run);
         let request = ReEncryptRequest {
-            ciphertext_blob: checks.required_public_blob("ciphertextBlob", self.ciphertext_blob, MAX_CIPHERTEXT),
+            ciphertext_blob: checks.ciphertext(self.ciphertext_blob, MAX_CIPHERTEXT, dry_run, self.dry_run_modifiers),
             source_encryption_context: checks.context("sourceEncryptionContext", self.source_encryption_context),
             source_key_id: checks.text("sourceKeyId", self.source_key_id, &KEY_ID),
             destination_key_id: checks.required_text("destinationKeyId", self.destination_key_id, &KEY_ID),
@@ -54,9 +55,8 @@ impl Input {
             destination_encryption_algorithm: checks
                 .algorithm("destinationEncryptionAlgorithm", self.destination_encryption_algorithm),
             grant_tokens: checks.grant_tokens(self.grant_tokens),
-            dry_run: checks.flag(self.dry_run),
+            dry_run,
         };
-        checks.not_built_yet_choices("dryRunModifiers", self.dry_run_modifiers, DRY_RUN_MODIFIERS);
         checks.finish(request)
     }
 }

@@ -314,10 +314,23 @@ impl Checks {
         self.texts("grantTokens", Some(List(list)), &GRANT_TOKEN)
     }
 
-    /// A list out of a set, none of which is built.
-    pub(super) fn not_built_yet_choices(&mut self, member: &str, value: Option<List<Text>>, values: &[&str]) {
-        if !self.choices(member, value, values).is_empty() {
-            self.not_built_yet(&format!("{} are not built yet.", values.join(", ")));
+    /// A ciphertext, "required in all cases except when DryRun is true and DryRunModifiers is set to IGNORE_CIPHERTEXT": empty then.
+    pub(super) fn ciphertext(
+        &mut self,
+        value: Option<Blob>,
+        max: usize,
+        dry_run: bool,
+        modifiers: Option<List<Text>>,
+    ) -> Vec<u8> {
+        let mut named = modifiers.iter().flat_map(|list| list.0.iter().flatten());
+        let ignored = dry_run && named.any(|modifier| modifier.0 == "IGNORE_CIPHERTEXT");
+        self.require("ciphertextBlob", value.is_none() && !ignored);
+        let ciphertext = self.blob("ciphertextBlob", value, max).unwrap_or_default();
+        self.choices("dryRunModifiers", modifiers, DRY_RUN_MODIFIERS);
+        if ignored {
+            Vec::new()
+        } else {
+            ciphertext.dangerous_into_vec()
         }
     }
 

@@ -27,7 +27,8 @@ const HELD: &str = "## Held for every operation that is built
 | the same error codes as moto, where moto is right | `wrong_calls_get_motos_error_codes_where_moto_is_right` |
 | who may: allowed, denied by default, explicitly and by condition, allowed by grant; another account | `every_operation_is_denied_by_default_and_allowed_by_a_policy` and the tests beside it, `a_stranger_learns_nothing_of_a_key_by_any_operation` |
 | every condition key, filled from a request that has it | `every_condition_key_is_filled_from_the_request_that_has_it` |
-| the life of keys, in random sequences | `every_sequence_of_operations_is_answered_as_awss_state_machine_has_it` |
+| imports of material that another library wrapped, with expiry and refusals | `boto3_imports_material_that_another_library_wrapped` |
+| the life of keys in several Regions, with imports, policies and grants, in random sequences | `every_sequence_of_operations_is_answered_as_awss_state_machine_has_it` |
 
 ";
 
@@ -43,6 +44,8 @@ const DIFFERENCES: &str = "## Deliberate differences
 | `SourceArn`, `GranteeServicePrincipal`, `RetiringServicePrincipal` of grants | AWS's own services do not call here |
 | `kms:ViaService`, `kms:RecipientAttestation:*` | never there; `kms:GrantIsForAWSResource` is always false |
 | the creator of a key | manages it (and does not use it) as if an identity policy said so; in AWS, who makes a key has no right to it by that |
+| `GetKeyLastUsage` | written down every five minutes and when the service stops: of a process that is killed, what it had not written is missing here, and never in the audit log |
+| `ReplicateKey` into a Region that the service is set not to answer (`server.regions`) | refused with UnsupportedOperationException, in words of our own |
 | sets of values in validation messages | in AWS's order where an answer of AWS was recorded (`EncryptionAlgorithmSpec`, `SigningAlgorithmSpec`, `MacAlgorithmSpec`, `KeySpec`), else in the model's |
 
 ";

@@ -77,7 +77,10 @@ impl CreateKeyRequest {
             (KeyOrigin::AwsCloudHsm | KeyOrigin::ExternalKeyStore, None) => Err(ServiceError::Validation(format!(
                 "CustomKeyStoreId is required when Origin is {origin}."
             ))),
-            (KeyOrigin::AwsCloudHsm | KeyOrigin::ExternalKeyStore, Some(store)) => Err(no_such_store(store)),
+            // Without an origin, the store says what it is; and there is none.
+            (KeyOrigin::AwsKms | KeyOrigin::AwsCloudHsm | KeyOrigin::ExternalKeyStore, Some(store)) => {
+                Err(no_such_store(store))
+            }
             (_, Some(_)) => Err(ServiceError::Validation(format!(
                 "CustomKeyStoreId is not valid when Origin is {origin}."
             ))),

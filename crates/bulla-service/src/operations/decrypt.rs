@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, context_value, members, shown};
-use crate::operations::encryption::Decryption;
+use crate::operations::encryption::{Decryption, modifiers_shown};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
@@ -13,7 +13,7 @@ use crate::{Call, Service, ServiceError};
 pub struct DecryptRequest {
     /// The key that the caller expects; without it, the one that the ciphertext names.
     pub key_id: Option<String>,
-    /// 1 to 6,144 bytes.
+    /// 1 to 6,144 bytes; empty only with `dry_run`, for which a key is named: AWS's `IGNORE_CIPHERTEXT`.
     pub ciphertext_blob: Vec<u8>,
     /// Non-secret pairs that bind the ciphertext.
     pub encryption_context: Context,
@@ -63,6 +63,7 @@ impl Operation for DecryptRequest {
             ("encryptionAlgorithm", self.encryption_algorithm.as_str().into()),
             ("encryptionContext", context_value(&self.encryption_context)),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+            ("dryRunModifiers", modifiers_shown(self.dry_run, &self.ciphertext_blob)),
         ])
     }
 
@@ -71,7 +72,13 @@ impl Operation for DecryptRequest {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
-        limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
+        let ignores_ciphertext = self.dry_run && self.ciphertext_blob.is_empty();
+        limits::blob(
+            "ciphertextBlob",
+            self.ciphertext_blob.len(),
+            usize::from(!ignores_ciphertext),
+            6144,
+        )?;
         let how = Decryption {
             asked: Asked::Decrypt,
             action: "kms:Decrypt",
@@ -80,6 +87,11 @@ impl Operation for DecryptRequest {
             algorithm: self.encryption_algorithm,
             context: &self.encryption_context,
         };
+        if ignores_ciphertext {
+            let key = how.find_named::<Self>(decision).await?;
+            how.check(&key)?;
+            return Err(ServiceError::DryRun);
+        }
         let (key, blob) = how.find_key::<Self>(decision).await?;
         how.check(&key)?;
         let (plaintext, key_material_id) = how.decrypt(decision, &key, blob.as_ref()).await?;

@@ -4,6 +4,8 @@ use bulla_crypto::blob::Blob;
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::{EncryptionAlgorithm, KeySpec, KeyUsage, MaterialId, Operation as Asked};
 
+use serde_json::{Value, json};
+
 use crate::ServiceError;
 use crate::authorised::{Authorised, KeyForms, require_fits};
 use crate::decision::Decision;
@@ -84,6 +86,19 @@ impl Decryption<'_> {
         }
     }
 
+    /// Finds the key that is named, where nothing is to be decrypted. The words for one that is not named are not confirmed.
+    pub(crate) async fn find_named<O: Operation>(
+        &self,
+        decision: &mut Decision<'_>,
+    ) -> Result<Authorised<O>, ServiceError> {
+        let named = self.key_id.ok_or_else(|| {
+            ServiceError::Validation(
+                "A key ID is required when DryRunModifiers is set to IGNORE_CIPHERTEXT.".to_owned(),
+            )
+        })?;
+        decision.authorise_key::<O>(self.action, named, KeyForms::All).await
+    }
+
     /// Requires that the key does this.
     pub(crate) fn check<O: Operation>(&self, key: &Authorised<O>) -> Result<(), ServiceError> {
         if self.algorithm == EncryptionAlgorithm::SymmetricDefault && key.key.body.spec != KeySpec::SymmetricDefault {
@@ -126,4 +141,12 @@ fn refuse_context(algorithm: EncryptionAlgorithm, context: &Context) -> Result<(
     Err(ServiceError::Validation(
         "EncryptionContext is not supported for asymmetric keys.".to_owned(),
     ))
+}
+
+/// `DryRunModifiers` as an event shows them.
+pub(crate) fn modifiers_shown(dry_run: bool, ciphertext: &[u8]) -> Value {
+    match dry_run && ciphertext.is_empty() {
+        true => json!(["IGNORE_CIPHERTEXT"]),
+        false => Value::Null,
+    }
 }

@@ -183,15 +183,16 @@ impl ImportKeyMaterialRequest {
         match self.import_type.unwrap_or(by_default) {
             ImportType::ExistingKeyMaterial if known.is_none() => incorrect("not material that the key had before"),
             ImportType::ExistingKeyMaterial => Ok(()),
-            ImportType::NewKeyMaterial if known.is_some() && !imported.has_given_up(id, now) => {
-                incorrect("material that the key has already")
-            }
-            ImportType::NewKeyMaterial if imported.is_new() || known.is_some() => Ok(()),
-            // "You cannot directly import new key material into the replica Region keys." The words are not confirmed.
+            // "You must first import new key material into the primary Region key." "The import type for the replica Region key should be
+            // EXISTING_KEY_MATERIAL." The words are not confirmed.
             ImportType::NewKeyMaterial if key.key.is_replica() => Err(ServiceError::Unsupported(format!(
                 "New key material cannot be imported into the multi-Region replica key {}.",
                 key.key.arn
             ))),
+            ImportType::NewKeyMaterial if known.is_some() && !imported.has_given_up(id, now) => {
+                incorrect("material that the key has already")
+            }
+            ImportType::NewKeyMaterial if imported.is_new() || known.is_some() => Ok(()),
             ImportType::NewKeyMaterial => match imported.pending(now) {
                 Some(pending) => Err(ServiceError::InvalidState(format!(
                     "New key material (id: {id}) cannot be imported into KMS key {}, because another key material (id: {pending}) is \

@@ -21,9 +21,6 @@ pub struct ListRetirableGrantsRequest {
     pub marker: Option<String>,
 }
 
-/// Rows looked through for one page at most; a page may be short and not the last.
-const MAX_ROWS: u32 = 10_000;
-
 impl Service {
     /// Lists the grants of the region, of every account's keys, that a principal may retire.
     ///
@@ -73,7 +70,8 @@ impl Operation for ListRetirableGrantsRequest {
             )));
         }
         let mut grants: Vec<Grant> = Vec::new();
-        let mut seen = 0;
+        // A marker names the last grant that was shown, and none of those between, which are others' and of other accounts.
+        let mut last_shown = None;
         loop {
             let rows = &decision.core.rows;
             let page = rows.list(Table::Grants, RowFilter::All, after.as_deref(), 1000).await?;
@@ -83,19 +81,22 @@ impl Operation for ListRetirableGrantsRequest {
                 let of_region =
                     parse_key_row(&grant.key_row).is_some_and(|(_, region, _)| region == *decision.region());
                 let wanted = of_region && grant.body.retiring.as_deref() == Some(&*principal);
-                if wanted && grants.len() == limit {
-                    let next_marker = after.map(|last| pages::marker("retirable", &last));
+                after = Some(grant.row.id.to_string());
+                if !wanted {
+                    continue;
+                }
+                if grants.len() == limit {
+                    let next_marker = last_shown.map(|last: String| pages::marker("retirable", &last));
                     return Ok(ListGrantsResponse { grants, next_marker });
                 }
-                after = Some(grant.row.id.to_string());
-                if wanted {
-                    grants.push(describe(&grant)?);
-                }
+                last_shown = after.clone();
+                grants.push(describe(&grant)?);
             }
-            seen += 1000;
-            if !full || seen >= MAX_ROWS {
-                let next_marker = after.filter(|_| full).map(|last| pages::marker("retirable", &last));
-                return Ok(ListGrantsResponse { grants, next_marker });
+            if !full {
+                return Ok(ListGrantsResponse {
+                    grants,
+                    next_marker: None,
+                });
             }
         }
     }

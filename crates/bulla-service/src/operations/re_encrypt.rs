@@ -6,15 +6,14 @@ use serde_json::{Map, Value};
 use crate::authorised::KeyForms;
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, context_value, members, shown};
-use crate::operations::encryption::{Decryption, Encryption};
-use crate::row_ids::version_row;
+use crate::operations::encryption::{Decryption, Encryption, modifiers_shown};
 use crate::runner::{KMS, Operation};
 use crate::{Call, Service, ServiceError};
 
 /// What `ReEncrypt` is asked.
 #[derive(Debug, Clone)]
 pub struct ReEncryptRequest {
-    /// 1 to 6,144 bytes.
+    /// 1 to 6,144 bytes; empty only with `dry_run`, for which the source key is named: AWS's `IGNORE_CIPHERTEXT`.
     pub ciphertext_blob: Vec<u8>,
     /// The key that the caller expects.
     pub source_key_id: Option<String>,
@@ -93,6 +92,7 @@ impl Operation for ReEncryptRequest {
                 self.destination_encryption_algorithm.as_str().into(),
             ),
             ("dryRun", if self.dry_run { true.into() } else { Value::Null }),
+            ("dryRunModifiers", modifiers_shown(self.dry_run, &self.ciphertext_blob)),
         ])
     }
 
@@ -101,7 +101,13 @@ impl Operation for ReEncryptRequest {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
-        limits::blob("ciphertextBlob", self.ciphertext_blob.len(), 1, 6144)?;
+        let ignores_ciphertext = self.dry_run && self.ciphertext_blob.is_empty();
+        limits::blob(
+            "ciphertextBlob",
+            self.ciphertext_blob.len(),
+            usize::from(!ignores_ciphertext),
+            6144,
+        )?;
         decision.re_encrypt_on_same_key = self.is_on_same_key(decision).await?;
         let from = Decryption {
             asked: Asked::ReEncrypt,
@@ -116,12 +122,18 @@ impl Operation for ReEncryptRequest {
             algorithm: self.destination_encryption_algorithm,
             context: &self.destination_encryption_context,
         };
-        let (source, blob) = from.find_key::<Self>(decision).await?;
+        let (source, blob) = match ignores_ciphertext {
+            true => (from.find_named::<Self>(decision).await?, None),
+            false => from.find_key::<Self>(decision).await?,
+        };
         let destination = decision
             .authorise_key::<Self>("kms:ReEncryptTo", &self.destination_key_id, KeyForms::All)
             .await?;
         from.check(&source)?;
         to.check(&destination)?;
+        if ignores_ciphertext {
+            return Err(ServiceError::DryRun);
+        }
         let (plaintext, source_key_material_id) = from.decrypt(decision, &source, blob.as_ref()).await?;
         let (ciphertext_blob, destination_key_material_id) = to.encrypt(decision, &destination, &plaintext).await?;
         if self.dry_run {
@@ -153,8 +165,7 @@ impl ReEncryptRequest {
             (Some(named), _) => decision.row_of(named).await?,
             (None, Ok(blob)) => {
                 let material = MaterialId(*blob.material_id());
-                let row = version_row(decision.account(), decision.region(), &material);
-                decision.version(&row).await?.map(|version| version.key_row.clone())
+                decision.row_of_material(&material).await?
             }
             (None, Err(_)) => None,
         };

@@ -60,6 +60,20 @@ impl Service {
     }
 }
 
+impl ReplicateKeyRequest {
+    /// "AWS KMS must be available in the replica Region." A replica where nobody could ask for it would only keep its primary from being
+    /// deleted. The words are not confirmed.
+    fn require_served(&self, decision: &Decision<'_>) -> Result<(), ServiceError> {
+        let (served, region) = (&decision.core.regions, &self.replica_region);
+        if served.is_empty() || served.contains(region) {
+            return Ok(());
+        }
+        Err(ServiceError::Unsupported(format!(
+            "AWS KMS is not available in the replica Region {region}."
+        )))
+    }
+}
+
 impl Operation for ReplicateKeyRequest {
     type Response = ReplicateKeyResponse;
 
@@ -106,6 +120,7 @@ impl Operation for ReplicateKeyRequest {
         let policy = self.policy.as_deref().map(parse_key_policy).transpose()?;
         primary.require_state(Asked::ReplicateKey)?;
         let regions = primary.key.require_primary()?;
+        self.require_served(decision)?;
         let keys = decision.in_all_regions(&primary.key).await?;
         let (id, (account, _)) = (&primary.key.id, primary.key.place()?);
         let row = key_row(&account, &self.replica_region, id);

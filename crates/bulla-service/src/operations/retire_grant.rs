@@ -58,7 +58,10 @@ impl Operation for RetireGrantRequest {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Self::Response, ServiceError> {
         let row = self.grant_row(decision)?;
         let id = row.rsplit('/').next().unwrap_or_default().to_owned();
-        let Some((grant, key)) = find(decision, &row).await? else {
+        // A token is of one region, as the key is.
+        let here = |row: &str| row.split('/').nth(1) == Some(decision.region().as_str());
+        let found = if here(&row) { find(decision, &row).await? } else { None };
+        let Some((grant, key)) = found else {
             return Err(no_grant(&id));
         };
         // Who has nothing to do with the grant learns nothing of it.

@@ -110,7 +110,9 @@ async fn a_changed_or_foreign_ciphertext_is_refused_as_aws_refuses_it() {
     unknown[10] ^= 1;
     let (code, message) = refusal(h.service.decrypt(&admin, decrypt_request(&unknown)).await);
     assert_eq!(code, "AccessDeniedException");
-    assert!(message.starts_with("The ciphertext refers to a customer master key that does not exist"));
+    let words = "is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext because the resource does \
+                 not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access";
+    assert_eq!(message, format!("User: {} {words}", admin.caller.arn()));
 
     let mut elsewhere = admin.clone();
     elsewhere.region = "eu-west-1".parse().expect("a region");

@@ -123,7 +123,8 @@ async fn keys_in_custom_key_stores_are_refused_as_none_exists() {
         ),
         (KeyOrigin::AwsCloudHsm, None, "ValidationException"),
         (KeyOrigin::ExternalKeyStore, None, "ValidationException"),
-        (KeyOrigin::AwsKms, Some("cks-1"), "ValidationException"),
+        (KeyOrigin::AwsKms, Some("cks-1"), "CustomKeyStoreNotFoundException"),
+        (KeyOrigin::External, Some("cks-1"), "ValidationException"),
     ] {
         let rows = h.store.edit().rows.len();
         let request = CreateKeyRequest {
