@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod describe;
 mod grant;
+mod import;
 mod list;
 mod local;
 mod policy;
@@ -53,6 +54,8 @@ pub(crate) enum Key {
     Disable(Named),
     /// Gives a key new material now, or at intervals; what was sealed before still opens
     Rotate(rotate::Rotate),
+    /// Imports material into a key that was made without
+    Import(Box<import::Import>),
     /// Makes replicas of a multi-Region key in other regions
     Replicate(replicate::Replicate),
     /// Deletes a key after a waiting period, and what is sealed under it with it
@@ -120,6 +123,7 @@ impl Key {
             Key::Describe(describe) => &describe.common,
             Key::Public(named) | Key::Enable(named) | Key::Disable(named) | Key::CancelDeletion(named) => &named.common,
             Key::Rotate(rotate) => &rotate.common,
+            Key::Import(import) => &import.common,
             Key::Replicate(replicate) => &replicate.common,
             Key::Delete(delete) => &delete.common,
             Key::Alias(alias) => alias.common(),
@@ -147,6 +151,7 @@ impl Key {
                 done.map(drop).map_err(|error| service::explain(error, place))
             }
             Key::Rotate(rotate) => rotate.carry_out(service).await,
+            Key::Import(import) => import.carry_out(client, place).await,
             Key::Replicate(replicate) => replicate.carry_out(service).await,
             Key::Delete(delete) => delete.carry_out(client, place).await,
             Key::CancelDeletion(named) => {

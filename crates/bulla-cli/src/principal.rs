@@ -1,8 +1,8 @@
 mod policy;
 mod token;
 
-use bulla_model::{PrincipalArn, PrincipalName, Role};
-use bulla_service::{Call, NewCredentials, Service};
+use bulla_model::{AccountId, PrincipalArn, PrincipalName, Role};
+use bulla_service::{Call, Caller, NewCredentials, Service};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -60,6 +60,9 @@ pub(crate) enum AccessKey {
 
 #[derive(Debug, Args)]
 pub(crate) struct Common {
+    /// Account of the users, 12 digits; default: the one that init made
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountId>,
     #[command(flatten)]
     place: Place,
     /// How to print
@@ -110,7 +113,10 @@ impl Principal {
         let settings = self.common().place.settings(environment)?;
         process::runtime(Some(1))?.block_on(async {
             let service = Site::find(&settings)?.service(&settings).await?;
-            let call = operator(&service, None)?;
+            let mut call = operator(&service, None)?;
+            if let Some(account) = &self.common().account {
+                call.caller = Caller::operator(account.clone());
+            }
             let done = self.carry_out(&service, &call).await;
             service.shutdown().await;
             done.map(|()| Outcome::Done)
@@ -135,7 +141,7 @@ impl Principal {
     }
 
     async fn carry_out(&self, service: &Service, call: &Call) -> Result<(), anyhow::Error> {
-        let arn = |name: &PrincipalName| PrincipalArn::user(service.account(), name);
+        let arn = |name: &PrincipalName| PrincipalArn::user(call.caller.account(), name);
         let format = self.common().output;
         match self {
             Principal::Create(create) => {
@@ -182,7 +188,7 @@ impl Principal {
 
 impl AccessKey {
     async fn carry_out(&self, service: &Service, call: &Call, format: Format) -> Result<(), anyhow::Error> {
-        let arn = |name: &PrincipalName| PrincipalArn::user(service.account(), name);
+        let arn = |name: &PrincipalName| PrincipalArn::user(call.caller.account(), name);
         match self {
             AccessKey::Create(named) => {
                 let made = service.create_access_key(call, arn(&named.name)).await?;

@@ -17,6 +17,13 @@ fn boto3_drives_every_operation_of_a_dev_server() {
 }
 
 #[test]
+fn boto3_imports_material_that_another_library_wrapped() {
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    client_script("boto3_import.py", &[server.endpoint()]);
+    server.stop().expect("it stops by itself");
+}
+
+#[test]
 fn boto3_meets_awss_errors_where_credentials_dates_regions_or_bodies_are_wrong() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let credentials = init(&dir.path().join("data"), &[]);

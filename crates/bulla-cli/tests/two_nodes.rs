@@ -3,6 +3,10 @@
 
 #![expect(clippy::panic, reason = "a test may panic")]
 
+#[path = "../../bulla-store-sql/tests/support/raw.rs"]
+mod raw;
+#[path = "../../bulla-store-sql/tests/support/server.rs"]
+mod server;
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
@@ -104,9 +108,24 @@ fn keys_of(event: &Value) -> Vec<String> {
 
 #[test]
 fn two_processes_that_rotate_import_and_delete_at_once_write_one_legal_history() {
+    one_legal_history(&[]);
+}
+
+#[test]
+fn two_processes_on_postgresql_write_one_legal_history() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let database = runtime.block_on(server::Database::create("BULLA_TEST_POSTGRES_URL"));
+    one_legal_history(&[("BULLA_STORE__DATABASE", &database.url)]);
+    runtime.block_on(database.destroy());
+}
+
+fn one_legal_history(env: &[(&str, &str)]) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (data, counted) = (dir.path().join("data"), dir.path().join("counted.json"));
-    let credentials = init(&data, &[]);
+    let credentials = init(&data, env);
     let one = BullaProcess::production(BULLA, &data).expect("it starts");
     let two = BullaProcess::production(BULLA, &data).expect("so does the other");
     client_script(

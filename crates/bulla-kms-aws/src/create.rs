@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use aws_sdk_kms::types::{KeyMetadata, KeySpec as AwsKeySpec, KeyUsageType, OriginType, Tag};
+use aws_sdk_kms::types::{KeyMetadata, KeySpec as AwsKeySpec, KeyState as AwsKeyState, KeyUsageType, OriginType, Tag};
 use bulla_kms::KmsErrorKind::{Invalid, KeyDisabled, NotFound, Unavailable};
 use bulla_kms::{KeyState, KmsError};
 
@@ -60,7 +60,7 @@ impl AwsProvider {
             .key_usage(KeyUsageType::from(usage.as_str()))
             .set_description((!new.description.is_empty()).then(|| new.description.clone()))
             .set_multi_region(new.multi_region.then_some(true))
-            .set_origin(new.custom_key_store.is_some().then_some(OriginType::AwsCloudhsm))
+            .set_origin(origin(new))
             .set_custom_key_store_id(new.custom_key_store.clone())
             .set_policy(new.policy.clone())
             .set_tags((!tags.is_empty()).then_some(tags));
@@ -179,6 +179,14 @@ async fn name_replica(there: &RegionClient, replica: &str, alias: &str) -> Resul
     }
 }
 
+fn origin(new: &NewKey) -> Option<OriginType> {
+    match (&new.custom_key_store, new.external) {
+        (Some(_), _) => Some(OriginType::AwsCloudhsm),
+        (None, true) => Some(OriginType::External),
+        (None, false) => None,
+    }
+}
+
 /// The key that an alias names, if it names one.
 async fn found(home: &RegionClient, alias: &str) -> Result<Option<KeyMetadata>, KmsError> {
     match home.client.describe_key().key_id(alias).send().await {
@@ -212,7 +220,11 @@ fn fits(new: &NewKey, usage: &str, alias: &str, found: &KeyMetadata) -> Result<C
     if found.custom_key_store_id() != new.custom_key_store.as_deref() {
         return refused(Invalid, "which is in another key store".to_owned());
     }
-    if state_of(found) != KeyState::Enabled {
+    if (found.origin() == Some(&OriginType::External)) != new.external {
+        return refused(Invalid, "and only one of the two takes imported material".to_owned());
+    }
+    let waits = new.external && found.key_state() == Some(&AwsKeyState::PendingImport);
+    if state_of(found) != KeyState::Enabled && !waits {
         return refused(KeyDisabled, "which can't be used in its state".to_owned());
     }
     Ok(CreatedKey {

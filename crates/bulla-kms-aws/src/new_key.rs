@@ -19,6 +19,8 @@ pub struct NewKey {
     pub replica_regions: Vec<String>,
     /// The custom key store (`cks-…`) that holds it, in place of KMS itself.
     pub custom_key_store: Option<String>,
+    /// Whether its material comes from outside: it is made without, and waits for an import.
+    pub external: bool,
     /// Its key policy, as JSON; `None` is AWS's own, which leaves it to IAM.
     pub policy: Option<String>,
     /// Its tags.
@@ -40,6 +42,12 @@ pub enum NewKeyError {
         /// The spec asked for.
         spec: KeySpec,
     },
+    /// A custom key store makes its own material.
+    #[error("a key in a custom key store takes no imported material: the store makes it")]
+    CustomKeyStoreExternal,
+    /// A replica is made of a key that has its material.
+    #[error("a key without its material can't be replicated: import it first, then replicate the key")]
+    ReplicasOfExternal,
     /// Only a multi-Region key has replicas.
     #[error("only a multi-Region key has replicas, and a key can't become one later")]
     ReplicasOfSingleRegion,
@@ -71,6 +79,7 @@ impl Default for NewKey {
             multi_region: false,
             replica_regions: Vec::new(),
             custom_key_store: None,
+            external: false,
             policy: None,
             tags: Vec::new(),
         }
@@ -90,6 +99,7 @@ impl NewKey {
         if self.custom_key_store.is_some() && self.spec != KeySpec::SymmetricDefault {
             return Err(NewKeyError::CustomKeyStoreSpec { spec: self.spec });
         }
+        self.check_external()?;
         if !self.multi_region && !self.replica_regions.is_empty() {
             return Err(NewKeyError::ReplicasOfSingleRegion);
         }
@@ -99,6 +109,21 @@ impl NewKey {
             Some(alias) if !is_alias(alias) => Err(NewKeyError::Alias { alias: alias.clone() }),
             _ => Ok(usage),
         }
+    }
+}
+
+impl NewKey {
+    fn check_external(&self) -> Result<(), NewKeyError> {
+        if !self.external {
+            return Ok(());
+        }
+        if self.custom_key_store.is_some() {
+            return Err(NewKeyError::CustomKeyStoreExternal);
+        }
+        if !self.replica_regions.is_empty() {
+            return Err(NewKeyError::ReplicasOfExternal);
+        }
+        Ok(())
     }
 }
 
@@ -163,6 +188,17 @@ mod tests {
             key.multi_region = true;
         });
         assert_eq!(both, Err(CustomKeyStoreMultiRegion));
+        let imported = checked(|key| {
+            store(key);
+            key.external = true;
+        });
+        assert_eq!(imported, Err(CustomKeyStoreExternal));
+        let replicated = checked(|key| {
+            key.external = true;
+            key.multi_region = true;
+            key.replica_regions = vec!["us-east-1".into()];
+        });
+        assert_eq!(replicated, Err(ReplicasOfExternal));
         let hmac = checked(|key| {
             store(key);
             key.spec = KeySpec::Hmac256;

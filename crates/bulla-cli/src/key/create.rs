@@ -39,6 +39,9 @@ pub(crate) struct Create {
     /// Keeps its material in this custom key store
     #[arg(long, value_name = "ID")]
     custom_key_store: Option<String>,
+    /// Makes it without material, for bulla key import
+    #[arg(long)]
+    external: bool,
     /// Its key policy, as JSON; - is stdin; default: AWS's own, which leaves it to IAM
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -90,10 +93,14 @@ impl Create {
             || !self.tags.is_empty()
             || self.multi_region
             || self.custom_key_store.is_some()
+            || self.external
             || self.alias.is_some()
             || self.if_missing;
         if only_in_kms || !self.replica_regions.is_empty() {
-            return Err(Explained::misuse("a key in a file has no alias, policy, tags, replicas or store").into());
+            return Err(Explained::misuse(
+                "a key in a file has no alias, policy, tags, replicas, store or imported material",
+            )
+            .into());
         }
         let file = self.file.as_deref().ok_or_else(|| {
             Explained::misuse("no file is named").hint("name the file to make with --file, as in --file signing.key")
@@ -113,6 +120,7 @@ impl Create {
             multi_region: self.multi_region,
             replica_regions: self.replica_regions.clone(),
             custom_key_store: self.custom_key_store.clone(),
+            external: self.external,
             policy: self.policy.as_deref().map(policy::read_policy).transpose()?,
             tags: self.tags.clone(),
         })

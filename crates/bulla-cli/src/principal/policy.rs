@@ -34,7 +34,7 @@ pub(crate) struct PolicyNamed {
 
 impl PutPolicy {
     pub(super) async fn carry_out(&self, service: &Service, call: &Call) -> Result<(), anyhow::Error> {
-        let arn = PrincipalArn::user(service.account(), &self.name);
+        let arn = PrincipalArn::user(call.caller.account(), &self.name);
         let document = read_policy(&self.document)?;
         Ok(service
             .put_principal_policy(call, arn, self.policy.clone(), document)
@@ -44,7 +44,7 @@ impl PutPolicy {
 
 impl PolicyNamed {
     pub(super) async fn print(&self, service: &Service, call: &Call) -> Result<(), anyhow::Error> {
-        let arn = PrincipalArn::user(service.account(), &self.name);
+        let arn = PrincipalArn::user(call.caller.account(), &self.name);
         let document = service.principal_policy(call, arn, self.policy.clone()).await?;
         match self.common.output {
             Format::Json => output::json(&json!({ "PolicyName": self.policy, "PolicyDocument": document })),
@@ -53,7 +53,7 @@ impl PolicyNamed {
     }
 
     pub(super) async fn delete(&self, service: &Service, call: &Call) -> Result<(), anyhow::Error> {
-        let arn = PrincipalArn::user(service.account(), &self.name);
+        let arn = PrincipalArn::user(call.caller.account(), &self.name);
         Ok(service.delete_principal_policy(call, arn, self.policy.clone()).await?)
     }
 }
@@ -65,7 +65,7 @@ pub(super) async fn list(
     name: &PrincipalName,
     format: Format,
 ) -> Result<(), anyhow::Error> {
-    let arn = PrincipalArn::user(service.account(), name);
+    let arn = PrincipalArn::user(call.caller.account(), name);
     let names = service.list_principal_policies(call, arn).await?;
     if format == Format::Json {
         return output::json(&json!({ "PolicyNames": names }));

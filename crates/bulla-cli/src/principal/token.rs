@@ -68,7 +68,7 @@ impl Token {
     }
 
     async fn create(&self, service: &Service, call: &Call, name: &PrincipalName) -> Result<(), anyhow::Error> {
-        let arn = PrincipalArn::user(service.account(), name);
+        let arn = PrincipalArn::user(call.caller.account(), name);
         let made = service.create_api_token(call, arn, self.expires).await?;
         let token = std::str::from_utf8(made.token.expose_secret())?;
         match self.common.output {
@@ -91,7 +91,7 @@ impl Token {
 }
 
 async fn list(service: &Service, call: &Call, named: &Named) -> Result<(), anyhow::Error> {
-    let arn = PrincipalArn::user(service.account(), &named.name);
+    let arn = PrincipalArn::user(call.caller.account(), &named.name);
     let all = service.list_api_tokens(call, arn).await?;
     if named.common.output == Format::Json {
         let moment = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());

@@ -1,4 +1,4 @@
-use bulla_model::{KeyMaterialState, RotationType};
+use bulla_model::{KeyMaterialState, KeySpec, KeyUsage, RotationType};
 use bulla_service::*;
 
 use crate::harness::*;
