@@ -135,9 +135,9 @@ const CASES: &[Case] = &[
     (HMAC, "", "RotateKeyOnDemand", "", UNSUPPORTED, None),
     (RSA, "", "EnableKeyRotation", "", UNSUPPORTED, None),
     (RSA, "", "RotateKeyOnDemand", "", UNSUPPORTED, None),
-    // "You cannot enable or disable automatic rotation of asymmetric KMS keys, HMAC KMS keys".
-    (HMAC, "", "DisableKeyRotation", "", UNSUPPORTED, None),
-    (RSA_SIGN, "", "DisableKeyRotation", "", UNSUPPORTED, None),
+    // AWS's pages say that rotation of these can't be disabled; its answers let it be.
+    (HMAC, "", "DisableKeyRotation", "", "ok", None),
+    (RSA_SIGN, "", "DisableKeyRotation", "", "ok", None),
     (EXTERNAL, "", "RotateKeyOnDemand", "", STATE, IS_PENDING_IMPORT),
     // Origins.
     (EXTERNAL, "", "EnableKeyRotation", "", UNSUPPORTED, Some("{arn} origin is EXTERNAL which is not valid for this operation.")),

@@ -47,7 +47,6 @@ impl Operation for DisableKeyRotationRequest {
             .authorise_key::<Self>("kms:DisableKeyRotation", &self.key_id, KeyForms::KeysOnly)
             .await?;
         key.require_state(Asked::DisableKeyRotation)?;
-        key.require_symmetric()?;
         key.key.require_no_replica()?;
         if key.key.body.rotation.is_some() {
             let keys = decision.in_all_regions(&key.key).await?;

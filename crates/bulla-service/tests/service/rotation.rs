@@ -1,4 +1,4 @@
-use bulla_model::{KeyMaterialState, KeySpec, KeyUsage, RotationType};
+use bulla_model::{KeyMaterialState, RotationType};
 use bulla_service::*;
 
 use crate::harness::*;
@@ -207,25 +207,4 @@ async fn a_disabled_key_waits_with_its_rotation() {
         .await
         .expect("enables");
     assert_eq!(h.service.sweep().await.expect("sweeps").rotated, 1);
-}
-
-#[tokio::test]
-async fn automatic_rotation_is_of_symmetric_keys_whether_it_starts_or_stops() {
-    let h = Harness::new().await;
-    let request = CreateKeyRequest {
-        spec: KeySpec::EccNistP256,
-        usage: KeyUsage::SignVerify,
-        ..create_key_request()
-    };
-    let key = h.service.create_key(&h.operator(), request).await.expect("creates").key;
-    let key_id = key.key_id.to_string();
-    let stop = DisableKeyRotationRequest { key_id: key_id.clone() };
-    let refused = h.service.disable_key_rotation(&h.operator(), stop).await;
-    assert_eq!(refusal(refused).0, "UnsupportedOperationException");
-    let start = EnableKeyRotationRequest {
-        key_id,
-        rotation_period_in_days: None,
-    };
-    let refused = h.service.enable_key_rotation(&h.operator(), start).await;
-    assert_eq!(refusal(refused).0, "UnsupportedOperationException");
 }
