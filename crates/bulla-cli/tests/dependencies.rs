@@ -21,6 +21,16 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &["bulla-crypto", "bulla-envelope", "bulla-kms", "bulla-model"],
     ),
     (
+        "bulla-tokens-service",
+        &[
+            "bulla-crypto",
+            "bulla-envelope",
+            "bulla-model",
+            "bulla-service",
+            "bulla-tokens",
+        ],
+    ),
+    (
         "bulla-service",
         &["bulla-audit", "bulla-crypto", "bulla-kms", "bulla-model", "bulla-store"],
     ),

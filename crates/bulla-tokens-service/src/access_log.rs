@@ -1,0 +1,178 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bulla_crypto::Context;
+use bulla_model::{AccountId, BullaArn, KeyRef};
+use bulla_service::{Access as Asked, Announced, Call, Failure, Service, ServiceError};
+use bulla_tokens::{Access, AccessError, AccessLog, Action, Outcome, Pending, TokenName};
+use serde_json::{Map, Value};
+
+use crate::AliasTemplate;
+
+/// Decides and records what one caller does with the vault, by the policies and grants of the service.
+///
+/// A read is decided before anything is done for it, and again when its event is committed: then the value leaves. What has an effect is decided
+/// and announced before it, and concluded after. The actions are `bulla:GetToken` and so on, on `token/<client>/<provider>`; conditions see
+/// the context that the token is sealed under.
+pub struct ServiceAccessLog {
+    asker: Arc<Asker>,
+}
+
+struct Asker {
+    service: Service,
+    call: Call,
+    account: AccountId,
+    template: AliasTemplate,
+}
+
+impl ServiceAccessLog {
+    /// Records for one request; `account` is that of the vault's keys, which `template` names.
+    pub fn new(service: Service, call: Call, account: AccountId, template: AliasTemplate) -> Self {
+        Self {
+            asker: Arc::new(Asker {
+                service,
+                call,
+                account,
+                template,
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl AccessLog for ServiceAccessLog {
+    async fn begin(&self, access: &Access) -> Result<Box<dyn Pending>, AccessError> {
+        let asked = self.asker.asked(access)?;
+        let asker = Arc::clone(&self.asker);
+        if access.action.has_effect() {
+            let announced = asker.service.announce(&asker.call, asked).await.map_err(refused)?;
+            return Ok(Box::new(Effect { asker, announced }));
+        }
+        asker.service.precheck(&asker.call, &asked).await.map_err(refused)?;
+        Ok(Box::new(Read { asker, asked }))
+    }
+}
+
+/// A read that may be made, and is not recorded yet.
+struct Read {
+    asker: Arc<Asker>,
+    asked: Asked,
+}
+
+#[async_trait]
+impl Pending for Read {
+    async fn finish(self: Box<Self>, outcome: &Outcome) -> Result<(), AccessError> {
+        let Self { asker, mut asked } = *self;
+        asked.cache_hit = Some(outcome.cache_hit);
+        asked.additional = told(outcome);
+        asked.failure = outcome.failure.map(failure);
+        asker
+            .service
+            .access(&asker.call, asked)
+            .await
+            .map(drop)
+            .map_err(refused)
+    }
+}
+
+/// An effect that is announced.
+struct Effect {
+    asker: Arc<Asker>,
+    announced: Announced,
+}
+
+#[async_trait]
+impl Pending for Effect {
+    async fn finish(self: Box<Self>, outcome: &Outcome) -> Result<(), AccessError> {
+        let Self { asker, announced } = *self;
+        let concluded = match outcome.failure {
+            None => Ok(told(outcome)),
+            Some(code) => Err(failure(code)),
+        };
+        let concluding = asker.service.conclude(&asker.call, announced, concluded);
+        concluding.await.map_err(refused)
+    }
+}
+
+impl Asker {
+    /// What the service is asked: the action, the resource, the context, and the client's key.
+    fn asked(&self, access: &Access) -> Result<Asked, AccessError> {
+        let client = access.client.as_str();
+        let mut pairs = vec![("client_id", client), ("bulla:purpose", "token")];
+        let mut names = vec![client];
+        let mut parameters = Map::new();
+        parameters.insert("clientId".to_owned(), client.into());
+        if let Some((provider, name)) = &access.token {
+            pairs.push(("api_provider", provider.as_str()));
+            names.push(provider.as_str());
+            parameters.insert("apiProvider".to_owned(), provider.as_str().into());
+            if *name != TokenName::default() {
+                names.push(name.as_str());
+                parameters.insert("tokenName".to_owned(), name.as_str().into());
+            }
+        }
+        let resource = BullaArn::new(&self.call.region, &self.account, "token", &names);
+        let (action, event_name) = (permission(access.action), access.action.name());
+        let mut asked = Asked::new(action, event_name, !access.action.has_effect(), resource);
+        asked.context = Context::from_pairs(pairs).map_err(|error| AccessError::Key(Arc::new(error)))?;
+        let alias = self.template.alias(&access.client);
+        let alias = alias.map_err(|error| AccessError::Key(Arc::new(error)))?;
+        let key = KeyRef::parse(&alias, &self.call.region).map_err(|error| AccessError::Key(Arc::new(error)))?;
+        asked.key = Some(key);
+        asked.parameters = parameters;
+        asked.purpose = Some("token".to_owned());
+        Ok(asked)
+    }
+}
+
+/// What policies call it.
+fn permission(action: Action) -> &'static str {
+    match action {
+        Action::Get => "bulla:GetToken",
+        Action::Put => "bulla:PutToken",
+        Action::Delete => "bulla:DeleteToken",
+        Action::List => "bulla:ListTokens",
+        Action::RevokeClient => "bulla:RevokeTokens",
+        Action::Refresh => "bulla:RefreshToken",
+        Action::Rewrap => "bulla:RewrapToken",
+    }
+}
+
+fn told(outcome: &Outcome) -> Map<String, Value> {
+    let mut told = Map::new();
+    if let Some(version) = outcome.version {
+        // As text: JSON's numbers end at 2^53 for many readers.
+        told.insert("version".to_owned(), version.to_string().into());
+    }
+    if let Some(count) = outcome.count {
+        told.insert("count".to_owned(), count.into());
+    }
+    told
+}
+
+fn failure(code: &'static str) -> Failure {
+    Failure {
+        code: code.to_owned(),
+        message: String::new(),
+    }
+}
+
+fn refused(error: ServiceError) -> AccessError {
+    use ServiceError::{
+        AccessDenied, Disabled, ExpiredToken, InvalidKeyUsage, InvalidState, NotFound, UnrecognizedClient,
+    };
+    match error {
+        error @ (AccessDenied(_) | UnrecognizedClient | ExpiredToken) => AccessError::Denied(Arc::new(error)),
+        error @ (NotFound(_) | Disabled(_) | InvalidState(_) | InvalidKeyUsage(_)) => AccessError::Key(Arc::new(error)),
+        error => AccessError::Unrecorded(Arc::new(error)),
+    }
+}
+
+impl fmt::Debug for ServiceAccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceAccessLog")
+            .field("caller", self.asker.call.caller.arn())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bulla_crypto::sha256;
+use bulla_envelope::KeyRing;
+use bulla_model::{AccountId, Region};
+use bulla_service::{Call, Caller, Service, ServiceProvider};
+use bulla_tokens::{ClientId, ClientKey, ClientKeyError, ClientKeys};
+
+/// Names the alias of each client's key in the service: `alias/tokens-{client}` or `alias/tokens-{client_hash}`.
+///
+/// `{client}` takes letters, digits, `/`, `_` and `-`, at most 200 of them; `{client_hash}` is the client's SHA-256 in hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasTemplate {
+    before: String,
+    hashed: bool,
+    after: String,
+}
+
+/// A template without `{client}` or `{client_hash}`, or that names no alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AliasTemplateError;
+
+impl AliasTemplate {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// [`AliasTemplateError`].
+    pub fn new(template: &str) -> Result<Self, AliasTemplateError> {
+        let (before, rest) = template.split_once('{').ok_or(AliasTemplateError)?;
+        let (what, after) = rest.split_once('}').ok_or(AliasTemplateError)?;
+        let hashed = match what {
+            "client" => false,
+            "client_hash" => true,
+            _ => return Err(AliasTemplateError),
+        };
+        if !before.starts_with("alias/") || [before, after].iter().any(|part| part.contains(['{', '}'])) {
+            return Err(AliasTemplateError);
+        }
+        Ok(Self {
+            before: before.to_owned(),
+            hashed,
+            after: after.to_owned(),
+        })
+    }
+
+    /// Names a client's alias.
+    ///
+    /// # Errors
+    /// [`ClientKeyError::NotAliasSafe`].
+    pub fn alias(&self, client: &ClientId) -> Result<String, ClientKeyError> {
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
+        let name = client.as_str();
+        let part = if self.hashed {
+            sha256(name.as_bytes())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        } else if name.len() <= 200 && name.bytes().all(safe) {
+            name.to_owned()
+        } else {
+            let client = client.clone();
+            return Err(ClientKeyError::NotAliasSafe { client });
+        };
+        Ok(format!("{}{part}{}", self.before, self.after))
+    }
+}
+
+/// The keys of clients in the service of this process.
+#[derive(Clone)]
+pub struct ServiceKeys {
+    service: Service,
+    provider: Arc<ServiceProvider>,
+    account: AccountId,
+    region: Region,
+    template: AliasTemplate,
+    on_first_use: bool,
+}
+
+impl ServiceKeys {
+    /// Names keys of one account and region; a client without a key has no tokens.
+    pub fn new(service: Service, account: AccountId, region: Region, template: AliasTemplate) -> Self {
+        Self {
+            provider: Arc::new(ServiceProvider::new(service.clone(), account.clone(), region.clone())),
+            service,
+            account,
+            region,
+            template,
+            on_first_use: false,
+        }
+    }
+
+    /// Makes a client's key and alias when it is first used: in development mode only, where the service allows that.
+    #[must_use]
+    pub fn made_on_first_use(mut self) -> Self {
+        self.on_first_use = true;
+        self
+    }
+
+    async fn ensure(&self, client: &ClientId, alias: &str) -> Result<(), ClientKeyError> {
+        let call = Call {
+            caller: Caller::dev_admin(self.account.clone()),
+            region: self.region.clone(),
+            request_id: "token-vault".into(),
+            source_ip: "in-process".into(),
+            user_agent: "bulla".into(),
+            secure_transport: true,
+        };
+        let description = format!("tokens of client {client}");
+        let made = self.service.ensure_key(&call, alias, &description, None).await;
+        made.map(drop).map_err(|error| ClientKeyError::Failed {
+            client: client.clone(),
+            source: Arc::new(error),
+        })
+    }
+}
+
+#[async_trait]
+impl ClientKeys for ServiceKeys {
+    async fn key_of(&self, client: &ClientId) -> Result<ClientKey, ClientKeyError> {
+        let key = self.template.alias(client)?;
+        if self.on_first_use {
+            self.ensure(client, &key).await?;
+        }
+        Ok(ClientKey {
+            provider: Arc::clone(&self.provider) as _,
+            key,
+            ring: KeyRing::same_account(),
+        })
+    }
+}
+
+impl fmt::Debug for ServiceKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceKeys")
+            .field("account", &self.account)
+            .field("template", &self.template)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for AliasTemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a template of aliases begins with alias/ and has {client} or {client_hash} once")
+    }
+}
+
+impl std::error::Error for AliasTemplateError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_gives_each_client_an_alias_of_its_own() {
+        let template = AliasTemplate::new("alias/tokens-{client}").expect("a template");
+        let alias = |client: &str| template.alias(&ClientId::new(client).expect("a client"));
+        assert_eq!(alias("acme").expect("an alias"), "alias/tokens-acme");
+        assert!(matches!(alias("a client"), Err(ClientKeyError::NotAliasSafe { .. })));
+        let hashed = AliasTemplate::new("alias/t-{client_hash}").expect("a template");
+        let client = ClientId::new("a client").expect("a client");
+        assert_eq!(hashed.alias(&client).expect("an alias").len(), "alias/t-".len() + 64);
+    }
+
+    #[test]
+    fn a_template_that_would_give_everybody_one_key_is_refused() {
+        for wrong in [
+            "alias/tokens",
+            "tokens-{client}",
+            "alias/{tenant}",
+            "alias/{client}{client}",
+            "alias/{client",
+        ] {
+            assert_eq!(AliasTemplate::new(wrong), Err(AliasTemplateError), "{wrong}");
+        }
+    }
+}
