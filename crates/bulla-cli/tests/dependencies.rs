@@ -36,7 +36,13 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     (
         "bulla-server",
-        &["bulla-audit", "bulla-crypto", "bulla-model", "bulla-service", "bulla-temporal"],
+        &[
+            "bulla-audit",
+            "bulla-crypto",
+            "bulla-model",
+            "bulla-service",
+            "bulla-temporal",
+        ],
     ),
     (
         "bulla-cli",
