@@ -1,4 +1,7 @@
+mod group;
 mod policy;
+mod role;
+mod tag;
 mod token;
 
 use bulla_model::{AccountId, PrincipalArn, PrincipalName, Role};
@@ -26,13 +29,13 @@ pub(crate) enum Principal {
     Disable(Named),
     /// Gives a user another role
     SetRole(SetRole),
-    /// Gives a user an identity policy: what it may do, as IAM JSON
+    /// Gives a user, role or group an identity policy: what it may do, as IAM JSON
     PutPolicy(policy::PutPolicy),
-    /// Prints an identity policy of a user
+    /// Prints an identity policy of a user, role or group
     GetPolicy(policy::PolicyNamed),
-    /// Lists the identity policies of a user
-    ListPolicies(Named),
-    /// Takes an identity policy from a user
+    /// Lists the identity policies of a user, role or group
+    ListPolicies(policy::ListPolicies),
+    /// Takes an identity policy from a user, role or group
     DeletePolicy(policy::PolicyNamed),
     /// Deletes a user with its access keys and API tokens
     Delete(Named),
@@ -41,6 +44,15 @@ pub(crate) enum Principal {
     AccessKey(AccessKey),
     /// Makes an API token for a user and prints it, once; or manages those there are
     Token(token::Token),
+    /// Manages roles, which callers assume for a time
+    #[command(subcommand)]
+    Role(role::RoleCommand),
+    /// Manages groups, whose policies their users have, too
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Manages the tags of users and roles, which policies see as aws:PrincipalTag/KEY
+    #[command(subcommand)]
+    Tag(tag::Tag),
 }
 
 /// Manages the access keys of users.
@@ -131,8 +143,11 @@ impl Principal {
             Principal::Enable(named) | Principal::Disable(named) | Principal::Delete(named) => &named.common,
             Principal::PutPolicy(put) => &put.common,
             Principal::GetPolicy(policy) | Principal::DeletePolicy(policy) => &policy.common,
-            Principal::ListPolicies(named) => &named.common,
+            Principal::ListPolicies(list) => &list.common,
             Principal::Token(token) => token.common(),
+            Principal::Role(role) => role.common(),
+            Principal::Group(group) => group.common(),
+            Principal::Tag(tag) => tag.common(),
             Principal::AccessKey(key) => match key {
                 AccessKey::Create(named) | AccessKey::List(named) => &named.common,
                 AccessKey::Enable(key) | AccessKey::Disable(key) | AccessKey::Delete(key) => &key.common,
@@ -179,7 +194,10 @@ impl Principal {
             Principal::PutPolicy(put) => put.carry_out(service, call).await,
             Principal::GetPolicy(policy) => policy.print(service, call).await,
             Principal::DeletePolicy(policy) => policy.delete(service, call).await,
-            Principal::ListPolicies(named) => policy::list(service, call, &named.name, format).await,
+            Principal::ListPolicies(list) => list.print(service, call).await,
+            Principal::Role(role) => role.carry_out(service, call).await,
+            Principal::Group(group) => group.carry_out(service, call).await,
+            Principal::Tag(tag) => tag.carry_out(service, call).await,
             Principal::AccessKey(key) => key.carry_out(service, call, format).await,
             Principal::Token(token) => token.carry_out(service, call).await,
         }

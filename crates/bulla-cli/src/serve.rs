@@ -1,6 +1,7 @@
 mod codec;
 mod dev;
 pub(crate) mod logging;
+mod issuers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -113,6 +114,7 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
     let tls = config.tls.is_some();
     let mut service_settings = bulla_service::Settings::new(mode);
     service_settings.regions = config.regions.clone();
+    service_settings.oidc = issuers::issuers(&settings.oidc)?;
     let (service, store) = site.service_with(settings, service_settings, clock.clone()).await?;
     // A service that can record nothing could do nothing.
     if let Err(error) = service.ready().await {

@@ -18,6 +18,8 @@ pub(crate) use environment::Environment;
 use registry::Kind;
 pub(crate) use registry::{LEGACY, SETTINGS, Setting, setting_of};
 
+use bulla_model::PrincipalArn;
+
 use crate::failure::Explained;
 
 /// Every setting, from wherever it came.
@@ -38,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) audit: AuditSettings,
     /// The Temporal codec in `bulla serve`.
     pub(crate) codec: CodecSettings,
+    /// Issuers whose tokens are believed.
+    pub(crate) oidc: OidcSettings,
 }
 
 /// `[store]`.
@@ -102,6 +106,34 @@ pub(crate) struct AuditSettings {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodecSettings {
     pub(crate) table: Option<PathBuf>,
+}
+
+/// `[oidc]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct OidcSettings {
+    pub(crate) ca: Option<PathBuf>,
+    /// In files alone: a variable has no room for them.
+    pub(crate) issuers: Vec<IssuerSettings>,
+}
+
+/// `[[oidc.issuers]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IssuerSettings {
+    pub(crate) url: String,
+    pub(crate) audiences: Vec<String>,
+    #[serde(default)]
+    pub(crate) principals: Vec<MappingSettings>,
+}
+
+/// `[[oidc.issuers.principals]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MappingSettings {
+    pub(crate) claim: Option<String>,
+    pub(crate) pattern: String,
+    pub(crate) principal: PrincipalArn,
 }
 
 /// The form of log lines.

@@ -1,4 +1,4 @@
-//! The AWS KMS façade: `POST /` with an `X-Amz-Target`, JSON 1.1, Signature Version 4.
+//! The AWS façade: KMS as `POST /` with an `X-Amz-Target`, JSON 1.1, Signature Version 4.
 //!
 //! One file per operation reads that operation's members and renders its answer; everything else is here, once.
 
@@ -56,6 +56,7 @@ mod revoke_grant;
 mod rotate_key_on_demand;
 mod schedule_key_deletion;
 mod sign;
+mod sts;
 mod tag_resource;
 mod untag_resource;
 mod update_alias;
@@ -102,6 +103,9 @@ const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 /// Answers one request to the façade, counts it and logs it.
 pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, origin: Origin) -> Response<Full<Bytes>> {
+    if sts::is_query(head) {
+        return sts::answer(edge, head, body, origin).await;
+    }
     let began = Instant::now();
     let request_id = edge.request_ids.next();
     let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
@@ -171,7 +175,7 @@ async fn serve(
     // Kept outside of what is given up when the time is over: then it is known whose request it was.
     let authenticated = OnceLock::new();
     let answer = async {
-        let (caller, region) = match authenticate::authenticate(edge, &parts, &body, &source_ip).await {
+        let (caller, region) = match authenticate::authenticate(edge, &parts, &body, &source_ip, "kms").await {
             Ok(authenticated) => authenticated,
             // As AWS does: which operations there are is told to everybody.
             Err(failure) if operation.is_none() && !failure.is_internal() => return Err(Failure::unknown_operation()),

@@ -31,7 +31,7 @@ pub fn authorization(data: &[u8]) {
         headers: &headers,
     };
     // 2015-08-30 12:36:00, when AWS's own examples were signed.
-    if let Ok(claim) = Claim::parse(&parts, 1_440_938_160) {
+    if let Ok(claim) = Claim::parse(&parts, 1_440_938_160, "kms") {
         let header = headers["authorization"].to_str().expect("a claim is of text");
         let scope = &claim.authorization.scope;
         for part in [

@@ -140,7 +140,7 @@ async fn authenticate(edge: &Edge, head: &Parts, body: &[u8], source_ip: &str) -
             uri: &head.uri,
             headers: &head.headers,
         };
-        return aws::authenticate(edge, &parts, body, source_ip)
+        return aws::authenticate(edge, &parts, body, source_ip, "bulla")
             .await
             .map_err(Problem::from);
     };

@@ -33,8 +33,8 @@ pub(crate) struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    /// Parses the header and checks everything that needs no secret, at `now` (seconds since 1970, UTC).
-    pub(crate) fn parse(parts: &SignedParts<'a>, now: i64) -> Result<Self, SignatureError> {
+    /// Parses the header and checks everything that needs no secret, at `now` (seconds since 1970, UTC), for `service` (`kms`, `sts`).
+    pub(crate) fn parse(parts: &SignedParts<'a>, now: i64, service: &'static str) -> Result<Self, SignatureError> {
         if parts.is_presigned() {
             return Err(SignatureError::Presigned);
         }
@@ -42,7 +42,7 @@ impl<'a> Claim<'a> {
         let authorization = Authorization::parse(header, parts.headers.contains_key("x-amz-date"))?;
         let date_time = single(parts.headers, "x-amz-date").ok_or(SignatureError::Mismatch)?;
         let signed_at = date::parse(date_time).ok_or_else(|| SignatureError::BadDate(date_time.to_owned()))?;
-        authorization.scope.check(date_time, parts.service())?;
+        authorization.scope.check(date_time, service)?;
         canonical::check_signed_headers(parts, authorization.signed_headers)?;
         if signed_at < now - SKEW_SECONDS {
             return Err(SignatureError::Expired { signed_at, now });

@@ -6,10 +6,17 @@ mod asserted_events;
 mod audit_query;
 mod audit_reading;
 pub(crate) mod grants;
+mod groups;
+mod holders;
 mod policies;
 mod principals;
 mod reset;
+mod roles;
 mod roots;
+mod tags;
+
+pub use groups::GroupDescription;
+pub use roles::{CreateRoleRequest, RoleDescription};
 
 pub use self::asserted_events::{AssertedBatch, AssertedEvent, RecordedBatch};
 pub use self::audit_query::{AuditPage, AuditQuery, PrincipalCounts};

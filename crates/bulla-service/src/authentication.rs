@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use bulla_model::PrincipalArn;
 use bulla_store::Table;
 
 use crate::api_token::ApiToken;
+use crate::call::MappedUser;
 use crate::entry::{ApiTokenEntry, Entry};
+use crate::oidc::IdentityError;
 use crate::service::Core;
+use crate::session::Session;
 use crate::{Caller, Service, ServiceError};
 
 impl Service {
-    /// Finds who shows a bearer credential: an API token (`bulla_…`), without the word `Bearer` before it.
+    /// Finds who shows a bearer credential, without the word `Bearer` before it: an API token (`bulla_…`), or a token of an issuer that
+    /// the settings map to a principal.
     ///
     /// It may be found in a cache that another node's change has not reached; the operation that the caller asks for is held against
     /// that change when it commits, so a disabled token decides the very next operation nevertheless. A refusal was true when this was
@@ -18,12 +23,16 @@ impl Service {
     /// that nobody has. Refusals are counted and recorded in aggregate, under their error's code.
     ///
     /// # Errors
-    /// `UnrecognizedClient`, `ExpiredToken`, `Store`, `Tampered`, `Throttled`, `ShuttingDown`.
+    /// `UnrecognizedClient`, `ExpiredToken`, `IdpCommunication`, `Store`, `Tampered`, `Throttled`, `ShuttingDown`.
     pub async fn authenticate_bearer(&self, bearer: &str, source_ip: &str) -> Result<Caller, ServiceError> {
         let found = self.core.authenticate_bearer(bearer).await;
         match &found {
             Err(error @ ServiceError::Tampered { .. }) => self.core.record_tampering(error).await?,
-            Err(error @ (ServiceError::UnrecognizedClient | ServiceError::ExpiredToken)) => {
+            Err(
+                error @ (ServiceError::UnrecognizedClient
+                | ServiceError::ExpiredToken
+                | ServiceError::IdpCommunication(_)),
+            ) => {
                 self.record_authentication_failure(error.code(), source_ip);
             }
             _ => {}
@@ -34,7 +43,9 @@ impl Service {
 
 impl Core {
     async fn authenticate_bearer(&self, bearer: &str) -> Result<Caller, ServiceError> {
-        let token = ApiToken::parse(bearer).ok_or(ServiceError::UnrecognizedClient)?;
+        let Some(token) = ApiToken::parse(bearer) else {
+            return self.authenticate_web_identity(bearer).await;
+        };
         let known = match self.known_token(&token).await? {
             Some(known) => known,
             None => {
@@ -50,6 +61,45 @@ impl Core {
         Ok(Caller::by_token(known))
     }
 
+    /// Finds whom a token of an issuer is mapped to.
+    async fn authenticate_web_identity(&self, bearer: &str) -> Result<Caller, ServiceError> {
+        let now = self.clock.now();
+        let identity = self.issuers.verify(bearer, now).await.map_err(|error| match error {
+            IdentityError::Expired { .. } => ServiceError::ExpiredToken,
+            IdentityError::Unreachable => error.into(),
+            _ => ServiceError::UnrecognizedClient,
+        })?;
+        let principal = identity.principal.clone().ok_or(ServiceError::UnrecognizedClient)?;
+        if !principal.is_role() {
+            return Ok(Caller::by_mapping(MappedUser {
+                principal,
+                expires: identity.expires,
+            }));
+        }
+        let mut role = self.known_entry(Table::Roles, principal.as_str()).await?;
+        if role.is_none() {
+            self.freshness.catch_up(&self.queue).await?;
+            role = self.known_entry(Table::Roles, principal.as_str()).await?;
+        }
+        let Some(Entry::Role(role)) = role else {
+            return Err(ServiceError::UnrecognizedClient);
+        };
+        let name = session_name(&identity.subject);
+        let arn = PrincipalArn::session(&principal, &name).ok_or(ServiceError::UnrecognizedClient)?;
+        Ok(Caller::by_session(Arc::new(Session {
+            arn,
+            role: principal,
+            role_id: role.id.clone(),
+            name,
+            policy: None,
+            tags: Default::default(),
+            transitive: Default::default(),
+            issued: now,
+            expires: identity.expires,
+            access_key_id: None,
+        })))
+    }
+
     /// The row of a token that is accepted, its end apart, as far as this node has heard.
     async fn known_token(&self, token: &ApiToken<'_>) -> Result<Option<Arc<ApiTokenEntry>>, ServiceError> {
         let Some(Entry::ApiToken(known)) = self.known_entry(Table::ApiTokens, token.id()).await? else {
@@ -61,5 +111,38 @@ impl Core {
         let principal = self.known_entry(Table::Principals, known.principal.as_str()).await?;
         let is_active = matches!(principal, Some(Entry::Principal(principal)) if principal.accepts(known.body.created));
         Ok(is_active.then_some(known))
+    }
+}
+
+/// The name of a session that stands for a subject: the end of it, where a subject says most.
+fn session_name(subject: &str) -> String {
+    let legal = |c: char| {
+        if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let mut name: Vec<char> = subject.chars().rev().take(64).map(legal).collect();
+    name.reverse();
+    // A name has two characters at least.
+    if name.len() < 2 {
+        name.push('-');
+    }
+    name.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_named_after_the_end_of_their_subject() {
+        assert_eq!(
+            session_name("system:serviceaccount:prod:app"),
+            "system-serviceaccount-prod-app"
+        );
+        assert_eq!(session_name("é"), "--");
+        assert_eq!(session_name(&format!("{}end", "x".repeat(100))).len(), 64);
     }
 }

@@ -11,7 +11,7 @@ use crate::ServiceError;
 use crate::call::CallerKind;
 use crate::conditions::Conditions;
 use crate::decision::Decision;
-use crate::entry::KeyEntry;
+use crate::entry::{KeyEntry, RoleEntry};
 use crate::grants::{GrantEntry, open_token};
 use crate::roles::{CREATOR, creator_may, role_allows};
 use crate::row_ids::{RowKey, aliases_set, every_key, parse_key_row};
@@ -81,7 +81,7 @@ impl Decision<'_> {
             false => Vec::new(),
         };
         let decided = self.decide(action, key.arn.as_str(), Some(key), Some(policy), &aliases);
-        if let Outcome::NotAllowed(_) = decided.outcome
+        if let Outcome::NotAllowed(Side::Identity | Side::Resource) = decided.outcome
             && let Some(operation) = grantable(action)
             && let Some(grant) = self.granted(action, operation, key, &aliases).await?
         {
@@ -98,6 +98,32 @@ impl Decision<'_> {
             return Ok(by_grant(&grant));
         }
         Ok(decided)
+    }
+
+    /// Decides whether the caller may do `action` (`sts:AssumeRole`) to a role: by its trust policy and his identity policies.
+    pub(crate) fn authorise_role(&mut self, action: &str, role: &RoleEntry) -> Result<(), ServiceError> {
+        let decided = self.decide(action, role.arn.as_str(), None, Some(&role.trust), &[]);
+        let allowed = decided.is_allowed();
+        let of_trust = |reason: &Reason| match reason {
+            Reason::ResourcePolicy { statement, .. } => json!({"policy": "trust policy", "statement": statement}),
+            other => shown(other),
+        };
+        self.decided_by.extend(decided.by.iter().map(of_trust));
+        // The same words whatever denied, and for a role that is not there.
+        allowed
+            .then_some(())
+            .ok_or_else(|| self.role_denied(action, role.arn.as_str()))
+    }
+
+    /// That the caller may not do `action` to a role, or that there is none.
+    pub(crate) fn role_denied(&self, action: &str, role: &str) -> ServiceError {
+        if self.web_identity().is_some() {
+            return ServiceError::AccessDenied(format!("Not authorized to perform {action}"));
+        }
+        let asker = self.call.caller.arn();
+        ServiceError::AccessDenied(format!(
+            "User: {asker} is not authorized to perform: {action} on resource: {role}"
+        ))
     }
 
     /// Whether a statement denies the caller `action` to a key.
@@ -170,9 +196,9 @@ impl Decision<'_> {
         if let Some(second) = second {
             request = request.and_on(second);
         }
-        let account = key
-            .and_then(|key| key.arn.as_str().split(':').nth(4))
-            .unwrap_or_default();
+        // Only a resource with a policy of its own has an account that matters: a key, or a role.
+        let of_policy = key.map_or(resource, |key| key.arn.as_str());
+        let account = policy.and_then(|_| of_policy.split(':').nth(4)).unwrap_or_default();
         let by_role = || role_allows(self.role, action).then(|| self.role.as_str());
         let as_creator = || creator_may(action) && key.is_some_and(|key| self.made(key));
         let role = by_role().or_else(|| as_creator().then_some(CREATOR));
@@ -181,6 +207,7 @@ impl Decision<'_> {
             resource_account: account,
             resource_policy: policy,
             identity: &identity,
+            session: self.session().and_then(|session| session.policy.as_ref()),
             role,
             grant: None,
         };
@@ -189,10 +216,19 @@ impl Decision<'_> {
 
     pub(crate) fn asker(&self) -> Asker<'_> {
         let caller = &self.call.caller;
+        if let Some(identity) = self.web_identity() {
+            // No statement names it but as `Federated`, and those for everybody.
+            return Asker {
+                account: caller.account().as_str(),
+                arn: "",
+                role: None,
+                federated: Some(&identity.provider),
+            };
+        }
         Asker {
             account: caller.account().as_str(),
             arn: caller.arn().as_str(),
-            role: None,
+            role: self.session().map(|session| session.role.as_str()),
             federated: None,
         }
     }
@@ -205,13 +241,17 @@ impl Decision<'_> {
     }
 
     fn identity_policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
-        let principal = self.principal.iter();
-        principal.flat_map(|principal| principal.policies.iter().map(|(name, policy)| (name.as_str(), policy)))
+        let of_user = self.principal.iter().flat_map(|principal| &principal.policies);
+        let of_groups = self.groups.iter().flat_map(|group| &group.policies);
+        let of_role = self.assumed.iter().flat_map(|role| &role.policies);
+        let all = of_user.chain(of_groups).chain(of_role);
+        all.map(|(name, policy)| (name.as_str(), policy))
     }
 
     pub(crate) fn asks_for_aliases(&self, policy: &Policy) -> bool {
-        let mut of_caller = self.identity_policies();
-        policy.asks_for(RESOURCE_ALIASES) || of_caller.any(|(_, policy)| policy.asks_for(RESOURCE_ALIASES))
+        let of_session = self.session().and_then(|session| session.policy.as_ref());
+        let of_caller = self.identity_policies().map(|(_, policy)| policy).chain(of_session);
+        policy.asks_for(RESOURCE_ALIASES) || of_caller.into_iter().any(|policy| policy.asks_for(RESOURCE_ALIASES))
     }
 
     /// The key's aliases, none of them hidden: to find that out, all of the region are read, from the cache after the first time. For
@@ -247,7 +287,9 @@ impl Decision<'_> {
             aliases: &[],
         };
         let admits = |grant: &&Arc<GrantEntry>| is_admitted(grant, operation, key, &context);
-        if let Some(grant) = grants.of_grantee(asker.arn).find(admits) {
+        // A grant to a role is one to its sessions.
+        let of_role = asker.role.into_iter().flat_map(|role| grants.of_grantee(role));
+        if let Some(grant) = grants.of_grantee(asker.arn).chain(of_role).find(admits) {
             return Ok(Some(grant.clone()));
         }
         if asker.arn == root {
@@ -262,6 +304,7 @@ impl Decision<'_> {
             resource_account: "",
             resource_policy: None,
             identity: &self.identity_policies().collect::<Vec<_>>(),
+            session: self.session().and_then(|session| session.policy.as_ref()),
             role: role_allows(self.role, action).then(|| self.role.as_str()),
             grant: None,
         };
@@ -307,7 +350,7 @@ impl Decision<'_> {
         let of_role = |reason: &Reason| match reason {
             Reason::Role(role) => *role != CREATOR,
             Reason::ResourcePolicy { .. } => true,
-            Reason::IdentityPolicy { .. } | Reason::Grant(_) => false,
+            Reason::IdentityPolicy { .. } | Reason::SessionPolicy { .. } | Reason::Grant(_) => false,
         };
         if self.explains || !usual || !decided.by.iter().all(of_role) {
             self.decided_by.extend(decided.by.iter().map(shown));
@@ -348,6 +391,7 @@ fn shown(reason: &Reason) -> Value {
         Reason::IdentityPolicy { policy, statement, sid } => {
             of_statement(format!("identity policy {policy}").into(), *statement, sid)
         }
+        Reason::SessionPolicy { statement, sid } => of_statement("session policy".into(), *statement, sid),
         Reason::Role(role) => json!({ "role": role }),
         Reason::Grant(id) => json!({ "grantId": id }),
     }

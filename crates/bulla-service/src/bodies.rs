@@ -1,6 +1,6 @@
 //! What rows that decide contain, as JSON (`spec/store.md`, section 4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bulla_model::{
     AccountId, ExpirationModel, GrantConstraints, GrantOperation, KeyId, KeyMaterialState, KeyOrigin, KeySpec,
@@ -65,6 +65,31 @@ body! {
         enabled: bool,
         created: Timestamp,
         /// Its identity policies by their names, as they were given.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        policies: BTreeMap<String, String>,
+        /// What policies see as `aws:PrincipalTag/…`.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tags: BTreeMap<String, String>,
+        /// ARNs of the groups that it is in.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        groups: BTreeSet<String>,
+    }
+    /// A role.
+    RoleBody {
+        created: Timestamp,
+        /// The trust policy as it was given.
+        trust: String,
+        max_session_seconds: u32,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        policies: BTreeMap<String, String>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        tags: BTreeMap<String, String>,
+    }
+    /// A group of users.
+    GroupBody {
+        created: Timestamp,
+        /// How many users name it in their rows.
+        members: u32,
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         policies: BTreeMap<String, String>,
     }
@@ -273,6 +298,8 @@ mod tests {
             enabled: true,
             created: Timestamp::from_micros(5),
             policies: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            groups: BTreeSet::new(),
         };
         assert_eq!(
             body.to_bytes(),

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use bulla_model::{AccountId, PrincipalArn, Region};
+use bulla_model::{AccountId, PrincipalArn, Region, Timestamp};
 
 use crate::Credential;
 use crate::entry::ApiTokenEntry;
+use crate::oidc::WebIdentity;
+use crate::session::Session;
 
 /// Who asks, from where, and under which request id; the same for every operation.
 #[derive(Debug, Clone)]
@@ -36,6 +38,12 @@ pub(crate) enum CallerKind {
     Signed(Arc<Credential>),
     /// A principal, by one of its API tokens; both rows decide.
     Token(Arc<ApiTokenEntry>),
+    /// A session of a role; the role's row decides.
+    Session(Arc<Session>),
+    /// A user, by a token of an issuer that is mapped to him; his row decides.
+    Mapped(Arc<MappedUser>),
+    /// Who has a token of an issuer and asks for a role; he is no principal, and may nothing else.
+    WebIdentity(Arc<WebIdentity>),
     /// The administrator that the development mode makes of everybody; refused by a service in production mode.
     Development,
     /// Who holds the root key and the store: the command line on the data directory.
@@ -46,13 +54,23 @@ pub(crate) enum CallerKind {
     Service,
 }
 
+/// A user whom a token of an issuer stands for.
+#[derive(Debug)]
+pub(crate) struct MappedUser {
+    pub(crate) principal: PrincipalArn,
+    pub(crate) expires: Timestamp,
+}
+
 impl Caller {
     /// The caller whose signature over a request was verified with `credential`.
     pub fn signed(credential: Arc<Credential>) -> Self {
         Self {
             account: credential.account().clone(),
             arn: credential.principal().clone(),
-            kind: CallerKind::Signed(credential),
+            kind: match &credential.session {
+                Some(session) => CallerKind::Session(session.clone()),
+                None => CallerKind::Signed(credential),
+            },
         }
     }
 
@@ -62,6 +80,32 @@ impl Caller {
             account: token.principal.account(),
             arn: token.principal.clone(),
             kind: CallerKind::Token(token),
+        }
+    }
+
+    /// The caller of a session for which no signature was verified, but a bearer token.
+    pub(crate) fn by_session(session: Arc<Session>) -> Self {
+        Self {
+            account: session.role.account(),
+            arn: session.arn.clone(),
+            kind: CallerKind::Session(session),
+        }
+    }
+
+    pub(crate) fn by_mapping(user: MappedUser) -> Self {
+        Self {
+            account: user.principal.account(),
+            arn: user.principal.clone(),
+            kind: CallerKind::Mapped(Arc::new(user)),
+        }
+    }
+
+    /// Who asks for `session` with a token.
+    pub(crate) fn by_web_identity(account: AccountId, session: PrincipalArn, identity: Arc<WebIdentity>) -> Self {
+        Self {
+            account,
+            arn: session,
+            kind: CallerKind::WebIdentity(identity),
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::decision::Decision;
 use crate::entry::KeyEntry;
+use crate::oidc::WebIdentity;
 
 /// The condition keys of one request on one resource.
 ///
@@ -22,7 +23,7 @@ pub(crate) struct Conditions<'d> {
 }
 
 /// Condition keys that are members of requests, in lower case, each with the member's name in the event.
-const OF_THE_REQUEST: [(&str, &str); 16] = [
+const OF_THE_REQUEST: [(&str, &str); 19] = [
     ("kms:datakeypairspec", "keyPairSpec"),
     ("kms:expirationmodel", "expirationModel"),
     ("kms:granteeprincipal", "granteePrincipal"),
@@ -39,6 +40,9 @@ const OF_THE_REQUEST: [(&str, &str); 16] = [
     ("kms:signingalgorithm", "signingAlgorithm"),
     ("kms:wrappingalgorithm", "wrappingAlgorithm"),
     ("kms:wrappingkeyspec", "wrappingKeySpec"),
+    ("sts:externalid", "externalId"),
+    ("sts:rolesessionname", "roleSessionName"),
+    ("sts:transitivetagkeys", "transitiveTagKeys"),
 ];
 
 impl RequestContext for Conditions<'_> {
@@ -54,6 +58,15 @@ impl RequestContext for Conditions<'_> {
         if let Some(name) = key.strip_prefix("aws:requesttag/") {
             let of_name = self.request_tags().filter(|(key, _)| same_key(name, key));
             return Values::Many(of_name.map(|(_, value)| Cow::Borrowed(value)).collect());
+        }
+        if let Some(identity) = self.decision.web_identity()
+            && let Some((issuer, claim)) = key.rsplit_once(':')
+            && same_key(issuer, &identity.issuer)
+        {
+            return of_the_token(identity, claim);
+        }
+        if let Some(name) = key.strip_prefix("aws:principaltag/") {
+            return self.principal_tag(name);
         }
         let of_caller = self.of_the_caller(key);
         if of_caller != Values::None {
@@ -75,8 +88,24 @@ impl<'d> Conditions<'d> {
     fn of_the_caller(&self, key: &str) -> Values<'d> {
         let call = self.decision.call;
         let arn = call.caller.arn();
+        let session = self.decision.session();
+        if let Some(identity) = self.decision.web_identity() {
+            match key {
+                "aws:federatedprovider" => return Values::one(identity.provider.as_str()),
+                "aws:userid" | "aws:username" | "kms:calleraccount" => return Values::None,
+                key if key.starts_with("aws:principal") => return Values::None,
+                _ => {}
+            }
+        }
         match key {
-            "aws:principalarn" => Values::one(arn.as_str()),
+            // Of a session, the role's, which a policy can name before there is a session.
+            "aws:principalarn" => Values::one(session.map_or(arn.as_str(), |session| session.role.as_str())),
+            "aws:principaltype" if session.is_some() => Values::one("AssumedRole"),
+            "aws:tokenissuetime" => {
+                Values::optional(session.map(|session| session.issued.rounded_to_second().to_string()))
+            }
+            "aws:userid" => Values::optional(self.decision.principal_id()),
+            "aws:username" if session.is_some() => Values::None,
             "aws:principalaccount" | "kms:calleraccount" => Values::one(call.caller.account().as_str()),
             "aws:principaltype" => Values::one(if arn.name() == "root" { "Account" } else { "User" }),
             "aws:username" if arn.name() != "root" => Values::one(arn.name()),
@@ -92,6 +121,16 @@ impl<'d> Conditions<'d> {
             "aws:epochtime" => Values::one((self.decision.now.as_micros().div_euclid(1_000_000)).to_string()),
             _ => Values::None,
         }
+    }
+
+    /// A tag of who asks: the session's, else his own or his role's.
+    fn principal_tag(&self, name: &str) -> Values<'d> {
+        let of_session = self.decision.session().into_iter().flat_map(|session| &session.tags);
+        let of_user = self.decision.principal.iter().flat_map(|user| &user.body.tags);
+        let of_role = self.decision.assumed.iter().flat_map(|role| &role.body.tags);
+        let mut all = of_session.chain(of_user).chain(of_role);
+        let found = all.find(|(key, _)| same_key(name, key));
+        Values::optional(found.map(|(_, value)| value.as_str()))
     }
 
     fn of_the_request(&self, key: &str) -> Values<'_> {
@@ -197,9 +236,21 @@ impl<'d> Conditions<'d> {
 
     fn request_tags(&self) -> impl Iterator<Item = (&'d str, &'d str)> + use<'d> {
         let tags = self.parameters().get("tags").and_then(Value::as_array);
-        tags.into_iter()
-            .flatten()
-            .filter_map(|tag| Some((tag.get("tagKey")?.as_str()?, tag.get("tagValue")?.as_str()?)))
+        tags.into_iter().flatten().filter_map(|tag| {
+            let member = |of_kms, of_sts| tag.get(of_kms).or_else(|| tag.get(of_sts))?.as_str();
+            Some((member("tagKey", "key")?, member("tagValue", "value")?))
+        })
+    }
+}
+
+/// A claim of a token, by the name that trust policies use.
+fn of_the_token<'d>(identity: &'d WebIdentity, claim: &str) -> Values<'d> {
+    let all = |values: &'d [String]| Values::Many(values.iter().map(|value| value.as_str().into()).collect());
+    match claim {
+        "sub" => Values::one(identity.subject.as_str()),
+        "aud" => all(&identity.audiences),
+        "amr" => all(&identity.amr),
+        _ => Values::None,
     }
 }
 

@@ -11,12 +11,15 @@ use crate::bodies::{Body, KeyBody};
 use crate::call::CallerKind;
 use crate::committer::Write;
 use crate::entry::{
-    AccessKeyEntry, AliasEntry, ApiTokenEntry, AuditBatchEntry, Entry, KeyEntry, PrincipalEntry, StoreKeyEntry,
+    AccessKeyEntry, AliasEntry, ApiTokenEntry, AuditBatchEntry, Entry, GroupEntry, KeyEntry, PrincipalEntry, RoleEntry,
+    StoreKeyEntry,
     VersionEntry,
 };
 use crate::grants::GrantEntry;
+use crate::oidc::WebIdentity;
 use crate::row_ids::RowKey;
 use crate::service::Core;
+use crate::session::{Session, unique_id};
 use crate::{Call, Credential, Mode, ServiceError};
 
 /// What is known while an operation is decided; made anew each time it is decided again.
@@ -31,6 +34,10 @@ pub(crate) struct Decision<'a> {
     pub(crate) role: Role,
     /// Who asks, where a principal does.
     pub(crate) principal: Option<Arc<PrincipalEntry>>,
+    /// The groups that he is in.
+    pub(crate) groups: Vec<Arc<GroupEntry>>,
+    /// The role whose session asks, where one does.
+    pub(crate) assumed: Option<Arc<RoleEntry>>,
     /// Grant tokens of the request.
     pub(crate) grant_tokens: &'a [String],
     /// The alias by which the request named its key.
@@ -82,6 +89,8 @@ impl<'a> Decision<'a> {
             writes: Vec::new(),
             role: Role::User,
             principal: None,
+            groups: Vec::new(),
+            assumed: None,
             grant_tokens: &[],
             request_alias: None,
             requested_region: None,
@@ -146,20 +155,70 @@ impl<'a> Decision<'a> {
             CallerKind::Development | CallerKind::Explained => return Err(ServiceError::UnrecognizedClient),
             CallerKind::Signed(credential) => self.identify_by_access_key(credential).await?,
             CallerKind::Token(token) => self.identify_by_token(token).await?,
+            CallerKind::Mapped(user) if user.expires <= self.now => return Err(ServiceError::ExpiredToken),
+            // A mapping names whoever has the name now.
+            CallerKind::Mapped(user) => (user.principal.clone(), self.now),
+            CallerKind::Session(session) => return self.identify_session(session).await,
+            CallerKind::WebIdentity(identity) if identity.expires <= self.now => {
+                return Err(ServiceError::ExpiredToken);
+            }
+            CallerKind::WebIdentity(_) => return Ok(()),
         };
         let principal = self
             .principal(principal.as_str())
             .await?
             .filter(|principal| principal.accepts(made))
             .ok_or(ServiceError::UnrecognizedClient)?;
-        self.take_on(principal);
-        Ok(())
+        self.take_on(principal).await
     }
 
     /// Has a principal's role and policies decide.
-    pub(crate) fn take_on(&mut self, principal: Arc<PrincipalEntry>) {
+    pub(crate) async fn take_on(&mut self, principal: Arc<PrincipalEntry>) -> Result<(), ServiceError> {
         self.role = principal.body.role;
+        for group in &principal.body.groups {
+            // A policy of it may deny: who is in a group that is not there may nothing.
+            let lost = ServiceError::Internal("a user is in a group that is not there");
+            let group = self.group(group).await?.ok_or(lost)?;
+            self.groups.push(group);
+        }
         self.principal = Some(principal);
+        Ok(())
+    }
+
+    async fn identify_session(&mut self, session: &Session) -> Result<(), ServiceError> {
+        if session.has_expired(self.now) {
+            return Err(ServiceError::ExpiredToken);
+        }
+        // A role that was made anew under the name is another.
+        let same = |role: &Arc<RoleEntry>| role.id == session.role_id;
+        let role = self.role_entry(session.role.as_str()).await?.filter(same);
+        self.assumed = Some(role.ok_or(ServiceError::UnrecognizedClient)?);
+        Ok(())
+    }
+
+    /// The session that asks, where one does.
+    pub(crate) fn session(&self) -> Option<&'a Session> {
+        match &self.call.caller.kind {
+            CallerKind::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// The token that asks, where one does and no principal.
+    pub(crate) fn web_identity(&self) -> Option<&'a WebIdentity> {
+        match &self.call.caller.kind {
+            CallerKind::WebIdentity(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
+    /// The unique id of who asks, as `GetCallerIdentity` tells it; `None` for who has none.
+    pub(crate) fn principal_id(&self) -> Option<String> {
+        match (&self.principal, self.session()) {
+            (Some(user), _) => Some(unique_id("AIDA", &user.row.id, user.body.created)),
+            (None, Some(session)) => Some(format!("{}:{}", session.role_id, session.name)),
+            (None, None) => None,
+        }
     }
 
     async fn identify_by_access_key(
@@ -268,6 +327,22 @@ impl<'a> Decision<'a> {
         }
     }
 
+    pub(crate) async fn role_entry(&mut self, arn: &str) -> Result<Option<Arc<RoleEntry>>, ServiceError> {
+        match self.entry(Table::Roles, arn).await? {
+            Some(Entry::Role(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn group(&mut self, arn: &str) -> Result<Option<Arc<GroupEntry>>, ServiceError> {
+        match self.entry(Table::Groups, arn).await? {
+            Some(Entry::Group(entry)) => Ok(Some(entry)),
+            Some(_) => Err(ServiceError::Internal("a row of another table")),
+            None => Ok(None),
+        }
+    }
+
     pub(crate) async fn api_token(&mut self, id: &str) -> Result<Option<Arc<ApiTokenEntry>>, ServiceError> {
         match self.entry(Table::ApiTokens, id).await? {
             Some(Entry::ApiToken(entry)) => Ok(Some(entry)),
@@ -370,22 +445,31 @@ impl<'a> Decision<'a> {
 
     fn identity(&self) -> UserIdentity<'_> {
         let caller = &self.call.caller;
-        let kind = match &caller.kind {
-            CallerKind::Signed(_) | CallerKind::Token(_) | CallerKind::Explained => "IAMUser",
-            CallerKind::Development | CallerKind::Operator => "Root",
-            CallerKind::Service => "AWSService",
-        };
-        let access_key_id = match &caller.kind {
-            CallerKind::Signed(credential) => Some(credential.access_key_id.as_str()),
-            CallerKind::Token(token) => Some(&*token.row.id),
-            _ => None,
+        let (kind, access_key_id, user_name) = match &caller.kind {
+            CallerKind::Signed(credential) => ("IAMUser", Some(&*credential.access_key_id), Some(caller.arn.name())),
+            CallerKind::Token(token) => ("IAMUser", Some(&*token.row.id), Some(caller.arn.name())),
+            CallerKind::Mapped(_) => ("IAMUser", None, Some(caller.arn.name())),
+            CallerKind::Session(session) => ("AssumedRole", session.access_key_id.as_deref(), None),
+            CallerKind::WebIdentity(identity) => ("WebIdentityUser", None, Some(cut(&identity.subject, 256))),
+            CallerKind::Explained => ("IAMUser", None, None),
+            CallerKind::Development | CallerKind::Operator => ("Root", None, None),
+            CallerKind::Service => ("AWSService", None, None),
         };
         UserIdentity {
             kind: kind.into(),
-            principal_id: None,
-            arn: Some(caller.arn.as_str().into()),
+            principal_id: match (self.session(), self.web_identity()) {
+                (Some(session), _) => Some(format!("{}:{}", session.role_id, session.name).into()),
+                (None, Some(identity)) => {
+                    let audience = identity.audiences.first().map_or("", String::as_str);
+                    let text = format!("{}:{audience}:{}", identity.issuer, identity.subject);
+                    Some(cut(&text, 1024).to_owned().into())
+                }
+                (None, None) => None,
+            },
+            // Who shows a token is no principal of ours yet.
+            arn: self.web_identity().is_none().then(|| caller.arn.as_str().into()),
             account_id: Some(caller.account.as_str().into()),
-            user_name: access_key_id.is_some().then(|| caller.arn.name().into()),
+            user_name: user_name.map(Into::into),
             access_key_id: access_key_id.map(Into::into),
         }
     }

@@ -1,5 +1,6 @@
 //! Rows as this node believes them: verified, decoded, their secrets unwrapped.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bulla_model::policy::{Policy, PolicyKind, default_key_policy};
@@ -9,13 +10,14 @@ use bulla_model::{
 use bulla_store::{Row, Table};
 
 use crate::bodies::{
-    AccessKeyBody, AliasBody, ApiTokenBody, AuditBatchBody, Body, ImportBody, KeyBody, KeyVersionBody, PrincipalBody,
-    StoreKeyBody, VERSION,
+    AccessKeyBody, AliasBody, ApiTokenBody, AuditBatchBody, Body, GroupBody, ImportBody, KeyBody, KeyVersionBody,
+    PrincipalBody, RoleBody, StoreKeyBody, VERSION,
 };
 use crate::grants::{GrantEntry, GrantSet};
 use crate::key_material::KeyMaterial;
 use crate::keyring::{Place, StoreKey};
 use crate::row_ids::{RowKey, parse_key_row, version_row};
+use crate::session::unique_id;
 use crate::{Credential, KeyMetadata, ServiceError};
 
 /// A decoded row; cheap to clone.
@@ -25,6 +27,8 @@ pub(crate) enum Entry {
     AccessKey(Arc<AccessKeyEntry>),
     ApiToken(Arc<ApiTokenEntry>),
     AuditBatch(Arc<AuditBatchEntry>),
+    Role(Arc<RoleEntry>),
+    Group(Arc<GroupEntry>),
     Key(Arc<KeyEntry>),
     Version(Arc<VersionEntry>),
     Alias(Arc<AliasEntry>),
@@ -39,6 +43,26 @@ pub(crate) struct PrincipalEntry {
     pub(crate) row: RowKey,
     pub(crate) body: PrincipalBody,
     /// Its identity policies by their names, compiled.
+    pub(crate) policies: Vec<(String, Policy)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RoleEntry {
+    pub(crate) row: RowKey,
+    pub(crate) arn: PrincipalArn,
+    /// Of this role, and of none that is made later under its name.
+    pub(crate) id: String,
+    pub(crate) body: RoleBody,
+    pub(crate) trust: Policy,
+    /// Its identity policies by their names, compiled.
+    pub(crate) policies: Vec<(String, Policy)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct GroupEntry {
+    pub(crate) row: RowKey,
+    pub(crate) body: GroupBody,
+    /// Its identity policies, compiled; each name says whose it is.
     pub(crate) policies: Vec<(String, Policy)>,
 }
 
@@ -117,6 +141,8 @@ impl Entry {
             Entry::AccessKey(entry) => &entry.row,
             Entry::ApiToken(entry) => &entry.row,
             Entry::AuditBatch(entry) => &entry.row,
+            Entry::Role(entry) => &entry.row,
+            Entry::Group(entry) => &entry.row,
             Entry::Key(entry) => &entry.row,
             Entry::Version(entry) => &entry.row,
             Entry::Alias(entry) => &entry.row,
@@ -137,6 +163,11 @@ impl Entry {
                 body: AuditBatchBody::from_bytes(&row.body)?,
             })),
             Table::ApiTokens => Entry::ApiToken(Arc::new(ApiTokenEntry::decode(key, row)?)),
+            Table::Roles => {
+                let body = RoleBody::from_bytes(&row.body)?;
+                Entry::Role(Arc::new(RoleEntry::new(row.id.parse().ok()?, body)?))
+            }
+            Table::Groups => Entry::Group(Arc::new(GroupEntry::decode(key, row)?)),
             Table::Keys => Entry::Key(Arc::new(KeyEntry::decode(key, row)?)),
             Table::KeyVersions => Entry::Version(Arc::new(VersionEntry::decode(key, row, store_key)?)),
             Table::Aliases => {
@@ -168,16 +199,47 @@ impl PrincipalEntry {
 
     fn decode(key: RowKey, row: &Row) -> Option<Self> {
         let body = PrincipalBody::from_bytes(&row.body)?;
-        let compile = |(name, document): (&String, &String)| {
-            let policy = Policy::parse(PolicyKind::Identity, document).ok()?;
-            Some((name.clone(), policy))
-        };
         Some(Self {
             row: key,
-            policies: body.policies.iter().map(compile).collect::<Option<_>>()?,
+            policies: compile(&body.policies, "")?,
             body,
         })
     }
+}
+
+impl RoleEntry {
+    /// A role whose row says this; `None` where a policy does not parse.
+    pub(crate) fn new(arn: PrincipalArn, body: RoleBody) -> Option<Self> {
+        Some(Self {
+            row: RowKey::new(Table::Roles, arn.as_str()),
+            id: unique_id("AROA", arn.as_str(), body.created),
+            trust: Policy::parse(PolicyKind::Trust, &body.trust).ok()?,
+            policies: compile(&body.policies, "")?,
+            arn,
+            body,
+        })
+    }
+}
+
+impl GroupEntry {
+    fn decode(key: RowKey, row: &Row) -> Option<Self> {
+        let body = GroupBody::from_bytes(&row.body)?;
+        let arn: PrincipalArn = row.id.parse().ok()?;
+        Some(Self {
+            row: key,
+            policies: compile(&body.policies, &format!("group {}/", arn.name()))?,
+            body,
+        })
+    }
+}
+
+/// Compiles identity policies, each under its name after a prefix.
+fn compile(policies: &BTreeMap<String, String>, prefix: &str) -> Option<Vec<(String, Policy)>> {
+    let one = |(name, document): (&String, &String)| {
+        let policy = Policy::parse(PolicyKind::Identity, document).ok()?;
+        Some((format!("{prefix}{name}"), policy))
+    };
+    policies.iter().map(one).collect()
 }
 
 impl AccessKeyEntry {
@@ -193,6 +255,7 @@ impl AccessKeyEntry {
             account: principal.account(),
             principal,
             revision: row.revision,
+            session: None,
         };
         Some(Self {
             row: key,

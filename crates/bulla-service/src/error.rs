@@ -4,6 +4,8 @@ use bulla_kms::KmsError;
 use bulla_model::KeySpec;
 use bulla_store::{StoreError, Table};
 
+use crate::oidc::IdentityError;
+
 /// An operation that was refused or failed: AWS's error kinds, with AWS's message where AWS has one.
 ///
 /// `Display` is for logs. What goes to the wire is [`code`](Self::code) and [`message`](Self::message).
@@ -78,6 +80,18 @@ pub enum ServiceError {
     /// Not a policy, or one that would lock its writer out; the message says where.
     #[error("{0}")]
     MalformedPolicyDocument(String),
+    /// A web identity token that is not believed.
+    #[error("{0}")]
+    InvalidIdentityToken(String),
+    /// A web identity token past its end.
+    #[error("{0}")]
+    ExpiredIdentityToken(String),
+    /// The issuer of a web identity token can't be reached, so that nobody can tell whether it is its.
+    #[error("{0}")]
+    IdpCommunication(String),
+    /// Session policy and tags take more room than there is.
+    #[error("{0}")]
+    PackedPolicyTooLarge(String),
     /// Not a grant token that this service gave out.
     #[error("not a grant token that this service gave out")]
     InvalidGrantToken,
@@ -149,6 +163,10 @@ impl ServiceError {
             Self::InvalidAliasName(_) => "InvalidAliasNameException",
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::MalformedPolicyDocument(_) => "MalformedPolicyDocumentException",
+            Self::InvalidIdentityToken(_) => "InvalidIdentityToken",
+            Self::ExpiredIdentityToken(_) => "ExpiredIdentityToken",
+            Self::IdpCommunication(_) => "IDPCommunicationError",
+            Self::PackedPolicyTooLarge(_) => "PackedPolicyTooLargeException",
             Self::InvalidGrantToken => "InvalidGrantTokenException",
             Self::InvalidGrantId(_) => "InvalidGrantIdException",
             Self::InvalidMarker => "InvalidMarkerException",
@@ -200,6 +218,17 @@ impl ServiceError {
         match self {
             Self::Tampered { .. } => "TamperedRow",
             other => other.code(),
+        }
+    }
+}
+
+impl From<IdentityError> for ServiceError {
+    fn from(error: IdentityError) -> Self {
+        let text = error.to_string();
+        match error {
+            IdentityError::Expired { .. } => Self::ExpiredIdentityToken(text),
+            IdentityError::Unreachable => Self::IdpCommunication(text),
+            _ => Self::InvalidIdentityToken(text),
         }
     }
 }

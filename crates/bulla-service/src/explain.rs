@@ -241,7 +241,7 @@ impl Decision<'_> {
         if !principal.body.enabled {
             return Err(ServiceError::AccessDenied(format!("The user {arn} is disabled")));
         }
-        self.take_on(principal);
+        self.take_on(principal).await?;
         Ok(())
     }
 }

@@ -121,6 +121,8 @@ impl Service {
                     enabled: true,
                     created: now,
                     policies: Default::default(),
+                    tags: Default::default(),
+                    groups: Default::default(),
                 }
                 .to_bytes(),
             ),

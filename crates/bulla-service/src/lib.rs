@@ -36,6 +36,7 @@ mod keyring;
 mod limits;
 mod metrics;
 mod multi_region;
+mod oidc;
 mod open;
 mod operations;
 mod pages;
@@ -47,6 +48,7 @@ mod row_ids;
 mod rows;
 mod runner;
 mod service;
+mod session;
 mod settings;
 mod verification;
 
@@ -54,8 +56,8 @@ pub use access::{Access, Accessed, Announced, Failure};
 pub use administration::grants::{GiveGrantRequest, GivenGrant, TakeGrantRequest};
 pub use administration::{
     AccessKeyDescription, ApiTokenDescription, AssertedBatch, AssertedEvent, AuditPage, AuditQuery,
-    CreateAccessKeyResponse, CreateApiTokenResponse, CreatePrincipalResponse, NewCredentials, PrincipalCounts,
-    PrincipalDescription, RecordedBatch,
+    CreateAccessKeyResponse, CreateApiTokenResponse, CreatePrincipalResponse, CreateRoleRequest, GroupDescription,
+    NewCredentials, PrincipalCounts, PrincipalDescription, RecordedBatch, RoleDescription,
 };
 pub use background::Sweep;
 pub use call::{Call, Caller};
@@ -66,9 +68,11 @@ pub use explain::{ExplainRequest, ExplainedResource, Explanation};
 pub use key_metadata::{KeyMetadata, MultiRegionConfiguration, RegionalKey};
 pub use key_usage::KeyUse;
 pub use metrics::{Histogram, Metrics};
+pub use oidc::{FetchDocument, FetchError, Issuer, MappedPrincipal, OidcSettings};
 pub use operations::*;
 pub use provider::ServiceProvider;
 pub use refusal::Refusal;
 pub use service::Service;
+pub use session::SessionCredentials;
 pub use settings::{InitialiseSettings, Initialised, Mode, Root, Settings};
 pub use verification::{ForgedRow, Forgery, Verified};

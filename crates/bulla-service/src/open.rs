@@ -10,6 +10,7 @@ use bulla_crypto::{DataKey, Random};
 use bulla_kms::{KmsError, KmsErrorKind};
 use bulla_model::Clock;
 use bulla_store::{Lookup, Store, StoreError, Table};
+use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::authentication_failures::FailureCounts;
@@ -22,9 +23,11 @@ use crate::freshness::Freshness;
 use crate::key_usage::KeyUsage;
 use crate::keyring::StoreKey;
 use crate::metrics::Metrics;
+use crate::oidc::Issuers;
 use crate::row_ids::{SETTINGS_ROW, numbered_row};
 use crate::rows::Rows;
 use crate::service::Core;
+use crate::session::CACHED;
 use crate::{OpenError, Root, Service, ServiceError, Settings, background};
 
 impl Service {
@@ -127,6 +130,8 @@ impl Service {
             random,
             queue,
             failures: FailureCounts::default(),
+            issuers: Issuers::new(settings.oidc, claimed.account.clone()),
+            sessions: Cache::new(CACHED),
             key_usage,
             freshness: Freshness::new(settings.refusal_check),
             account: claimed.account,

@@ -1,5 +1,7 @@
-//! The operations of the AWS KMS API, one file each.
+//! The operations of the AWS KMS API and of AWS STS, one file each.
 
+mod assume_role;
+mod assume_role_with_web_identity;
 mod cancel_key_deletion;
 mod connect_custom_key_store;
 pub(crate) mod create_alias;
@@ -30,6 +32,7 @@ mod generate_data_key_pair_without_plaintext;
 mod generate_data_key_without_plaintext;
 mod generate_mac;
 mod generate_random;
+mod get_caller_identity;
 mod get_key_last_usage;
 mod get_key_policy;
 mod get_key_rotation_status;
@@ -60,6 +63,8 @@ mod update_primary_region;
 mod verify;
 mod verify_mac;
 
+pub use assume_role::{AssumeRoleRequest, AssumeRoleResponse};
+pub use assume_role_with_web_identity::{AssumeRoleWithWebIdentityResponse, Unsigned};
 pub use cancel_key_deletion::{CancelKeyDeletionRequest, CancelKeyDeletionResponse};
 pub use connect_custom_key_store::ConnectCustomKeyStoreRequest;
 pub use create_alias::CreateAliasRequest;
@@ -91,6 +96,7 @@ pub use generate_data_key_without_plaintext::{
 };
 pub use generate_mac::{GenerateMacRequest, GenerateMacResponse};
 pub use generate_random::{GenerateRandomRequest, GenerateRandomResponse};
+pub use get_caller_identity::GetCallerIdentityResponse;
 pub use get_key_last_usage::{GetKeyLastUsageRequest, GetKeyLastUsageResponse};
 pub use get_key_policy::{GetKeyPolicyRequest, GetKeyPolicyResponse};
 pub use get_key_rotation_status::{GetKeyRotationStatusRequest, GetKeyRotationStatusResponse};

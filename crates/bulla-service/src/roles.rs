@@ -4,7 +4,7 @@ use bulla_model::Role;
 
 /// Whether a role's identity policy allows an action; a key policy decides whether identity policies matter.
 pub(crate) fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 21] = [
+    const AUDITOR: [&str; 24] = [
         "kms:DescribeCustomKeyStores",
         "kms:DescribeKey",
         "kms:GetKeyLastUsage",
@@ -21,6 +21,9 @@ pub(crate) fn role_allows(role: Role, action: &str) -> bool {
         "bulla:GetPrincipalPolicy",
         "bulla:ListAccessKeys",
         "bulla:ListApiTokens",
+        "bulla:ListGroups",
+        "bulla:ListPrincipalTags",
+        "bulla:ListRoles",
         "bulla:ListPrincipalPolicies",
         "bulla:ListPrincipals",
         "bulla:ReadAudit",

@@ -17,6 +17,8 @@ use crate::{Call, ServiceError};
 
 /// AWS's name of the service, in events of AWS's operations.
 pub(crate) const KMS: &str = "kms.amazonaws.com";
+/// AWS's name of the token service.
+pub(crate) const STS: &str = "sts.amazonaws.com";
 /// Bulla's own operations.
 pub(crate) const BULLA: &str = "bulla";
 

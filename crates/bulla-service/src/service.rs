@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bulla_crypto::{Random, SecretBytes};
 use bulla_model::{AccountId, Clock, Region};
 use bulla_store::Table;
+use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::authentication_failures::FailureCounts;
@@ -11,6 +12,7 @@ use crate::committer::Message;
 use crate::entry::Entry;
 use crate::freshness::Freshness;
 use crate::key_usage::KeyUsage;
+use crate::oidc::Issuers;
 use crate::rows::Rows;
 use crate::{Credential, Metrics, Mode, ServiceError};
 
@@ -29,6 +31,9 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) queue: mpsc::Sender<Message>,
     pub(crate) failures: FailureCounts,
+    pub(crate) issuers: Issuers,
+    /// Session tokens that were opened, by their digests.
+    pub(crate) sessions: Cache<[u8; 32], Arc<Credential>>,
     pub(crate) freshness: Freshness,
     pub(crate) key_usage: KeyUsage,
     pub(crate) account: AccountId,
@@ -64,6 +69,20 @@ impl Service {
             }
             other => other,
         }
+    }
+
+    /// Opens a session token, which must be that of `access_key_id`; `None` for any other.
+    ///
+    /// Whether the role is there still, the operation finds out that is asked for.
+    ///
+    /// # Errors
+    /// `ExpiredToken`.
+    pub fn session_credential(
+        &self,
+        access_key_id: &str,
+        token: &str,
+    ) -> Result<Option<Arc<Credential>>, ServiceError> {
+        self.core.session_credential(access_key_id, token)
     }
 
     /// Records that a request could not be authenticated: `kind` is AWS's error code, as `InvalidSignatureException`.

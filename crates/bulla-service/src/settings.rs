@@ -6,7 +6,7 @@ use bulla_kms::KeyProvider;
 use bulla_model::{AccountId, PrincipalArn, PrincipalName, Region};
 use serde::{Deserialize, Serialize};
 
-use crate::NewCredentials;
+use crate::{NewCredentials, OidcSettings};
 
 /// A key that wraps the store key: a provider and the name of a key in it.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ pub struct Settings {
     pub max_decisions: u32,
     /// How often, at most, the store is asked for what other nodes changed before a caller who is not known here is refused.
     pub refusal_check: Duration,
+    /// Issuers whose tokens are believed.
+    pub oidc: OidcSettings,
     /// Whether due rotations and deletions are carried out by a background task.
     pub sweep: bool,
     /// Regions where replicas of keys can be; empty means any.
@@ -98,6 +100,7 @@ impl Settings {
             batch_size: 1_024,
             max_decisions: 32,
             refusal_check: Duration::from_millis(50),
+            oidc: OidcSettings::default(),
             sweep: true,
             regions: Vec::new(),
         }

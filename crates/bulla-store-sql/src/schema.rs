@@ -9,14 +9,14 @@ use crate::error;
 use crate::query::{column, control, execute_raw, scalar};
 
 /// The newest version of the schema that this program knows.
-pub(crate) const KNOWN: u32 = 5;
+pub(crate) const KNOWN: u32 = 6;
 
 /// The word by which Bulla knows its own schema.
 const APPLICATION: &str = "bulla";
 
 /// The statements that lead to each version from the one before; only ever appended to.
 type Migration = fn(Dialect) -> Vec<String>;
-const MIGRATIONS: [Migration; KNOWN as usize] = [version_1, version_2, version_3, version_4, version_5];
+const MIGRATIONS: [Migration; KNOWN as usize] = [version_1, version_2, version_3, version_4, version_5, version_6];
 
 /// Brings the schema to the newest version, in one transaction where the database can (MySQL commits each `CREATE TABLE`, so there
 /// each statement can be repeated, and the version is written last). Two processes at once: the second waits, then finds it done.
@@ -209,6 +209,13 @@ fn version_4(dialect: Dialect) -> Vec<String> {
 fn version_5(dialect: Dialect) -> Vec<String> {
     let mut statements = Vec::new();
     create_table_of_rows(dialect, &mut statements, Table::AuditBatches);
+    statements
+}
+
+fn version_6(dialect: Dialect) -> Vec<String> {
+    let mut statements = Vec::new();
+    create_table_of_rows(dialect, &mut statements, Table::Roles);
+    create_table_of_rows(dialect, &mut statements, Table::Groups);
     statements
 }
 

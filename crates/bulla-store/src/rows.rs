@@ -23,13 +23,17 @@ pub enum Table {
     ApiTokens,
     /// Batches of events that clients asserted; id is the bringer's ARN and the batch's name, owner his ARN.
     AuditBatches,
+    /// Roles; id is the ARN, owner the account.
+    Roles,
+    /// Groups of users; id is the ARN, owner the account.
+    Groups,
     /// When keys were used last; id is the key's ARN. Its rows decide nothing: they have a MAC, and no place in change feed and log.
     KeyUsage,
 }
 
 impl Table {
     /// Every table, in the order in which migrations create them.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 14] = [
         Table::Settings,
         Table::StoreKeys,
         Table::AuditKeys,
@@ -42,6 +46,8 @@ impl Table {
         Table::KeyUsage,
         Table::ApiTokens,
         Table::AuditBatches,
+        Table::Roles,
+        Table::Groups,
     ];
 
     /// The table's name in SQL, in the change feed and in audit events.
@@ -59,6 +65,8 @@ impl Table {
             Table::KeyUsage => "key_usage",
             Table::ApiTokens => "api_tokens",
             Table::AuditBatches => "audit_batches",
+            Table::Roles => "roles",
+            Table::Groups => "user_groups",
         }
     }
 

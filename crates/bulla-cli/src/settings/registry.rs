@@ -204,6 +204,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "none: no codec under /codec, but with --dev",
         "file of the codec's namespaces and their keys (docs/temporal.md)",
     ),
+    setting(
+        "oidc.ca",
+        "BULLA_OIDC__CA",
+        None,
+        Kind::Text,
+        "the machine's certificates",
+        "further certificates (PEM) that OIDC issuers may have",
+    ),
 ];
 
 const fn setting(

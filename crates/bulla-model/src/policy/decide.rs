@@ -9,6 +9,8 @@ pub struct Sides<'a> {
     pub resource_policy: Option<&'a Policy>,
     /// The asker's identity policies, each with its name.
     pub identity: &'a [(&'a str, &'a Policy)],
+    /// The policy of the asker's session: what it does not allow, too, is not allowed.
+    pub session: Option<&'a Policy>,
     /// The asker's role, where it allows the action: what an identity policy of that role would say.
     pub role: Option<&'static str>,
     /// The id of a grant of the resource to the asker that permits the request; asked only where nothing else allows.
@@ -42,6 +44,8 @@ pub enum Side {
     Identity,
     /// `resource-based policy`
     Resource,
+    /// `session policy`
+    Session,
 }
 
 /// A statement, a role or a grant that decided.
@@ -58,6 +62,13 @@ pub enum Reason {
     IdentityPolicy {
         /// The policy's name.
         policy: String,
+        /// Its index.
+        statement: usize,
+        /// Its `Sid`.
+        sid: Option<String>,
+    },
+    /// A statement of the session policy.
+    SessionPolicy {
         /// Its index.
         statement: usize,
         /// Its `Sid`.
@@ -86,6 +97,10 @@ impl Decision {
                 Some(format!("{user} with an explicit deny in an identity-based policy"))
             }
             Outcome::Denied(Side::Resource) => Some(format!("{user} with an explicit deny in a resource-based policy")),
+            Outcome::Denied(Side::Session) => Some(format!("{user} with an explicit deny in a session policy")),
+            Outcome::NotAllowed(Side::Session) => {
+                Some(format!("{user} because no session policy allows the {action} action"))
+            }
             Outcome::NotAllowed(Side::Identity) => Some(format!(
                 "{user} because no identity-based policy allows the {action} action"
             )),
@@ -97,7 +112,8 @@ impl Decision {
 }
 
 /// Decides a request: an explicit deny first; then the key policy, identity policies where the key policy leaves it to the account, and
-/// grants; else not. Across accounts the key policy and an identity policy must both allow, or a grant.
+/// grants; else not. Across accounts the key policy and an identity policy must both allow, or a grant. What a session policy does
+/// not allow, too, none of them does, but for a statement of the key policy that names the session itself, in its own account.
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>,
 /// <https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html>.
@@ -107,6 +123,12 @@ pub fn decide(request: &Request<'_>, sides: &Sides<'_>) -> Decision {
         && let Some(statement) = verdict.denied
     {
         return decision(Outcome::Denied(Side::Resource), vec![of_resource(policy, statement)]);
+    }
+    let session = sides.session.map(|policy| (policy, policy.evaluate(request)));
+    if let Some((policy, verdict)) = &session
+        && let Some(statement) = verdict.denied
+    {
+        return decision(Outcome::Denied(Side::Session), vec![of_session(policy, statement)]);
     }
     let mut by_identity = None;
     for (name, policy) in sides.identity {
@@ -122,6 +144,11 @@ pub fn decide(request: &Request<'_>, sides: &Sides<'_>) -> Decision {
         }
     }
     let by_identity = sides.role.map(Reason::Role).or(by_identity);
+    let names_session = resource.as_ref().is_some_and(|(_, verdict)| verdict.session.is_some());
+    let narrowed = session.as_ref().is_some_and(|(_, verdict)| verdict.allowed.is_none());
+    if narrowed && !(names_session && request.asker.account == sides.resource_account) {
+        return decision(Outcome::NotAllowed(Side::Session), Vec::new());
+    }
     let Some((policy, verdict)) = resource else {
         return match by_identity {
             Some(reason) => decision(Outcome::Allowed, vec![reason]),
@@ -151,6 +178,13 @@ fn decision(outcome: Outcome, by: Vec<Reason>) -> Decision {
 
 fn of_resource(policy: &Policy, statement: usize) -> Reason {
     Reason::ResourcePolicy {
+        statement,
+        sid: policy.sid(statement).map(str::to_owned),
+    }
+}
+
+fn of_session(policy: &Policy, statement: usize) -> Reason {
+    Reason::SessionPolicy {
         statement,
         sid: policy.sid(statement).map(str::to_owned),
     }

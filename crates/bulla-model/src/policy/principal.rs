@@ -34,6 +34,8 @@ pub(super) enum Standing {
     ByAccount,
     /// Himself.
     Himself,
+    /// The session by its own ARN, which needs no leave of a session policy.
+    Session,
 }
 
 impl Principals {
@@ -48,7 +50,7 @@ impl Principals {
             // Source: reference_policies_elements_notprincipal: "you must also specify the account ARN of the not-denied principal".
             Self::AllBut(named) => {
                 let best = named.iter().map(|named| named.standing(asker)).max();
-                let himself = best == Some(Standing::Himself);
+                let himself = best >= Some(Standing::Himself);
                 let account = asker.is_root()
                     || named.iter().any(|named| {
                         matches!(named, Named::Everyone)
@@ -80,6 +82,7 @@ impl Named {
             Self::Account(id) if **id != *asker.account => Standing::Unnamed,
             Self::Account(_) if asker.is_root() => Standing::Himself,
             Self::Account(_) => Standing::ByAccount,
+            Self::Arn(arn) if asker.role.is_some() && **arn == *asker.arn => Standing::Session,
             Self::Arn(arn) => himself(**arn == *asker.arn || asker.role == Some(arn)),
             Self::Federated(issuer) => himself(asker.federated == Some(issuer)),
             Self::Service | Self::Nobody => Standing::Unnamed,

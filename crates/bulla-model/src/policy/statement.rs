@@ -22,6 +22,8 @@ pub struct Verdict {
     pub allowed: Option<usize>,
     /// Allows the asker's account, which may pass it on by identity policies.
     pub delegated: Option<usize>,
+    /// Allows the asker's session by its own ARN, whatever its session policy says.
+    pub session: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -55,10 +57,14 @@ impl Statement {
             (_, Standing::Unnamed) => return,
             (Effect::Deny, _) => &mut verdict.denied,
             (Effect::Allow, Standing::ByAccount) => &mut verdict.delegated,
-            (Effect::Allow, Standing::Himself) => &mut verdict.allowed,
+            (Effect::Allow, Standing::Session) if verdict.session.is_none() => &mut verdict.session,
+            (Effect::Allow, Standing::Himself | Standing::Session) => &mut verdict.allowed,
         };
         if place.is_none() && self.applies(request) {
             *place = Some(at);
+            if standing == Standing::Session && verdict.allowed.is_none() && verdict.denied.is_none() {
+                verdict.allowed = Some(at);
+            }
         }
     }
 

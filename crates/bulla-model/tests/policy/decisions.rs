@@ -4,7 +4,7 @@ use bulla_model::policy::{
     Asker, Decision, Outcome, Policy, PolicyKind, Reason, Side, Sides, decide, default_key_policy,
 };
 
-use crate::harness::{ACCOUNT, ALICE, KEY, Keys, identity_policy, key_policy, request, user};
+use crate::harness::{ACCOUNT, ALICE, KEY, Keys, identity_policy, key_policy, request, session, user};
 
 const STRANGER: &str = "arn:aws:iam::444455556666:user/ExampleUser";
 
@@ -12,6 +12,7 @@ const STRANGER: &str = "arn:aws:iam::444455556666:user/ExampleUser";
 pub(crate) struct Case<'a> {
     pub(crate) key_policy: Option<&'a Policy>,
     pub(crate) identity: &'a [(&'a str, &'a Policy)],
+    pub(crate) session: Option<&'a Policy>,
     pub(crate) role: Option<&'static str>,
     pub(crate) grant: Option<&'static str>,
 }
@@ -22,6 +23,7 @@ pub(crate) fn decision(case: &Case<'_>, asker: Asker<'_>, action: &str, resource
         resource_account: ACCOUNT,
         resource_policy: case.key_policy,
         identity: case.identity,
+        session: case.session,
         role: case.role,
         grant: Some(&grant),
     };
@@ -234,6 +236,7 @@ fn the_ways_to_be_allowed_or_not_are_a_table() {
         let case = Case {
             key_policy,
             identity: &identity,
+            session: None,
             role,
             grant,
         };
@@ -329,4 +332,142 @@ fn under_the_default_key_policy_identity_policies_decide() {
     assert_eq!(outcome(&with, user(ALICE)), Outcome::Allowed);
     assert_eq!(outcome(&without, user(ALICE)), Outcome::NotAllowed(Side::Identity));
     assert_eq!(outcome(&with, user(STRANGER)), Outcome::NotAllowed(Side::Resource));
+}
+
+const APP: &str = "arn:aws:iam::111122223333:role/app";
+const POD: &str = "arn:aws:sts::111122223333:assumed-role/app/pod";
+
+#[test]
+fn a_session_policy_must_allow_too_but_where_the_key_policy_names_the_session_itself() {
+    let naming = |principal: &str| {
+        key_policy(&format!(
+            r#"{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"kms:*","Resource":"*"}}"#
+        ))
+    };
+    let (account, role, session_itself) = (naming(ACCOUNT), naming(APP), naming(POD));
+    let everybody = key_policy(r#"{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"}"#);
+    let may = identity_policy(r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}"#);
+    let other = identity_policy(r#"{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*"}"#);
+    let denies = identity_policy(r#"{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}"#);
+    let (none, yes) = ([], [("may", &may)]);
+    let narrowed = Outcome::NotAllowed(Side::Session);
+    for (name, key_policy, identity, session_policy, grant, expected) in [
+        ("both", &account, &yes[..], Some(&may), None, Outcome::Allowed),
+        ("no session policy", &account, &yes, None, None, Outcome::Allowed),
+        (
+            "the session policy alone",
+            &account,
+            &none,
+            Some(&may),
+            None,
+            Outcome::NotAllowed(Side::Identity),
+        ),
+        (
+            "the identity policy alone",
+            &account,
+            &yes,
+            Some(&other),
+            None,
+            narrowed,
+        ),
+        (
+            "the key policy names the role",
+            &role,
+            &none,
+            Some(&may),
+            None,
+            Outcome::Allowed,
+        ),
+        (
+            "the same, and the session policy does not",
+            &role,
+            &none,
+            Some(&other),
+            None,
+            narrowed,
+        ),
+        (
+            "the key policy names everybody",
+            &everybody,
+            &none,
+            Some(&other),
+            None,
+            narrowed,
+        ),
+        (
+            "the key policy names the session",
+            &session_itself,
+            &none,
+            Some(&other),
+            None,
+            Outcome::Allowed,
+        ),
+        ("a grant", &account, &none, Some(&may), Some("g"), Outcome::Allowed),
+        (
+            "a grant, and the session policy does not",
+            &account,
+            &none,
+            Some(&other),
+            Some("g"),
+            narrowed,
+        ),
+        (
+            "an explicit deny",
+            &session_itself,
+            &yes,
+            Some(&denies),
+            Some("g"),
+            Outcome::Denied(Side::Session),
+        ),
+    ] {
+        let case = Case {
+            key_policy: Some(key_policy),
+            identity,
+            session: session_policy,
+            role: None,
+            grant,
+        };
+        assert_eq!(outcome(&case, session(POD, APP)), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_a_session_policy_refuses_is_said_in_awss_words() {
+    let (may, other) = (
+        identity_policy(r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}"#),
+        identity_policy(r#"{"Sid":"No","Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}"#),
+    );
+    let case = |session| Case {
+        identity: &[("may", &may)],
+        session,
+        ..Case::default()
+    };
+    let empty = identity_policy(r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#);
+    let denied = decision(
+        &case(Some(&other)),
+        session(POD, APP),
+        "kms:Decrypt",
+        "*",
+        &Keys::default(),
+    );
+    assert_eq!(
+        denied.denial(POD, "kms:Decrypt", "*").as_deref(),
+        Some(
+            "User: arn:aws:sts::111122223333:assumed-role/app/pod is not authorized to perform: kms:Decrypt on resource: * with an explicit deny in a session policy"
+        )
+    );
+    let sid = Some("No".to_owned());
+    assert_eq!(denied.by, [Reason::SessionPolicy { statement: 0, sid }]);
+    let silent = decision(
+        &case(Some(&empty)),
+        session(POD, APP),
+        "kms:Decrypt",
+        "*",
+        &Keys::default(),
+    );
+    assert!(
+        silent
+            .denial(POD, "kms:Decrypt", "*")
+            .is_some_and(|text| text.ends_with("because no session policy allows the kms:Decrypt action"))
+    );
 }

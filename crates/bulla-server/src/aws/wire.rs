@@ -114,6 +114,17 @@ impl Failure {
         Self::client("UnknownOperationException", None)
     }
 
+    /// An action that STS does not have.
+    pub(super) fn no_such_action(action: &str, version: &str) -> Self {
+        let shown = |text: &str| text.chars().take(64).collect::<String>();
+        let message = format!(
+            "Could not find operation {} for version {}",
+            shown(action),
+            shown(version)
+        );
+        Self::client("InvalidAction", Some(Cow::Owned(message)))
+    }
+
     /// An operation or a member that AWS has and this service not yet.
     pub(super) fn unsupported(message: impl Into<Cow<'static, str>>) -> Self {
         Self::client("UnsupportedOperationException", Some(message.into()))
@@ -212,6 +223,10 @@ impl From<ServiceError> for Failure {
             E::InvalidAliasName(_) => (false, "InvalidAliasNameException", false),
             E::LimitExceeded(_) => (false, "LimitExceededException", false),
             E::MalformedPolicyDocument(_) => (false, "MalformedPolicyDocumentException", false),
+            E::InvalidIdentityToken(_) => (false, "InvalidIdentityToken", false),
+            E::ExpiredIdentityToken(_) => (false, "ExpiredIdentityToken", false),
+            E::IdpCommunication(_) => (false, "IDPCommunicationError", false),
+            E::PackedPolicyTooLarge(_) => (false, "PackedPolicyTooLargeException", false),
             E::InvalidGrantToken => (false, "InvalidGrantTokenException", true),
             E::InvalidGrantId(_) => (false, "InvalidGrantIdException", false),
             E::InvalidMarker => (false, "InvalidMarkerException", true),

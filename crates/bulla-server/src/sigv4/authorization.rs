@@ -27,7 +27,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) date: &'a str,
     /// `eu-west-1`.
     pub(crate) region: &'a str,
-    /// `kms`; `bulla` under `/v1`.
+    /// `kms`, `sts`; `bulla` under `/v1`.
     pub(crate) service: &'a str,
     terminator: &'a str,
 }
@@ -101,12 +101,12 @@ impl<'a> Scope<'a> {
     }
 
     /// Compares the scope with the request's date and with this service.
-    pub(super) fn check(&self, date_time: &str, service: &str) -> Result<(), SignatureError> {
+    pub(super) fn check(&self, date_time: &str, service: &'static str) -> Result<(), SignatureError> {
         if self.terminator != TERMINATOR {
             return Err(SignatureError::WrongTerminator(self.terminator.to_owned()));
         }
         if self.service != service {
-            return Err(SignatureError::WrongService);
+            return Err(SignatureError::WrongService(service));
         }
         if date_time.get(..8) != Some(self.date) {
             return Err(SignatureError::WrongDate {

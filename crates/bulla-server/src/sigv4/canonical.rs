@@ -14,15 +14,6 @@ pub(crate) struct SignedParts<'a> {
 }
 
 impl<'a> SignedParts<'a> {
-    /// The service that the request is to be signed for: that of the façade that its path leads to.
-    pub(super) fn service(&self) -> &'static str {
-        if self.uri.path().starts_with("/v1/") {
-            "bulla"
-        } else {
-            "kms"
-        }
-    }
-
     /// Says whether the query carries a signature.
     pub(super) fn is_presigned(&self) -> bool {
         self.uri.query().is_some_and(|query| {

@@ -40,8 +40,8 @@ pub(crate) enum SignatureError {
     #[error("Credential should be scoped to a valid region, not '{0}'. ")]
     WrongRegion(String),
     /// Signed for another service.
-    #[error("Credential should be scoped to correct service: 'kms'. ")]
-    WrongService,
+    #[error("Credential should be scoped to correct service: '{0}'. ")]
+    WrongService(&'static str),
     /// The scope does not end in `aws4_request`.
     #[error("Credential should be scoped with a valid terminator: 'aws4_request', not '{0}'.")]
     WrongTerminator(String),
@@ -66,7 +66,7 @@ pub(crate) enum SignatureError {
     /// The body is not part of what was signed.
     #[error("Requests with an unsigned or streaming payload are not accepted: sign the SHA-256 of the body.")]
     UnsignedPayload,
-    /// No such access key, an inactive one, or a session token, which nothing here issues.
+    /// No such access key, an inactive one, or a session token that is not its.
     #[error("The security token included in the request is invalid.")]
     UnknownAccessKey,
     /// The signature is not the one of this request under this key.
@@ -90,7 +90,7 @@ impl SignatureError {
             Self::UnknownAccessKey => "UnrecognizedClientException",
             Self::WrongDate { .. }
             | Self::WrongRegion(_)
-            | Self::WrongService
+            | Self::WrongService(_)
             | Self::WrongTerminator(_)
             | Self::NotSigned(_)
             | Self::Expired { .. }

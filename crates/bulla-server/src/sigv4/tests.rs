@@ -78,7 +78,7 @@ impl Sent {
     /// What a server with this secret says at this time.
     fn verify_at(&self, now: i64) -> Result<(), SignatureError> {
         let parts = self.parts();
-        let claim = Claim::parse(&parts, now)?;
+        let claim = Claim::parse(&parts, now, "kms")?;
         claim.verify(
             &parts,
             &self.body,
@@ -216,7 +216,7 @@ fn every_changed_digit_of_the_signature_is_refused() {
 fn another_secret_does_not_verify() {
     let request = request();
     let parts = request.parts();
-    let claim = Claim::parse(&parts, NOW).expect("a claim");
+    let claim = Claim::parse(&parts, NOW, "kms").expect("a claim");
     for secret in [&b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEZ"[..], b"", b"AWS4"] {
         let key = SigningKey::derive(secret, &claim.authorization.scope);
         assert_eq!(claim.verify(&parts, &request.body, &key), Err(SignatureError::Mismatch));

@@ -150,7 +150,7 @@ impl Decision<'_> {
             // The key's policy leaves this use of the key to the account, or to the caller himself.
             decided = self.decide_both(action, resource, Some(arn), Some(key), None, &aliases);
         }
-        if matches!(decided.outcome, Outcome::NotAllowed(_))
+        if matches!(decided.outcome, Outcome::NotAllowed(Side::Identity | Side::Resource))
             && let Some(grant) = self.grant_for(access, key, &aliases).await?
         {
             decided.outcome = Outcome::Allowed;

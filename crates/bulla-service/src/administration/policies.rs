@@ -1,21 +1,19 @@
 use bulla_model::PrincipalArn;
 use bulla_model::policy::{Policy, PolicyKind};
-use bulla_store::Table;
 use serde_json::{Map, Value};
 
-use super::principals::authorise_principal;
-use crate::bodies::PrincipalBody;
+use super::holders::{authorise_holder, kind};
 use crate::decision::{Decision, EventKind};
 use crate::limits::{members, shown};
 use crate::operations::put_key_policy::policy_shown;
 use crate::runner::{BULLA, Operation};
 use crate::{Call, Service, ServiceError};
 
-/// Most identity policies that one user has.
+/// Most identity policies that one of them has.
 const MAX_POLICIES: usize = 10;
 
 impl Service {
-    /// Gives a user an identity policy, new or over the older one of the name; decides the very next operation.
+    /// Gives a user, a role or a group an identity policy, new or over the older one of the name; decides the very next operation.
     ///
     /// # Errors
     /// `MalformedPolicyDocument`, `Validation`, `LimitExceeded`, `NotFound`, `AccessDenied`.
@@ -29,7 +27,7 @@ impl Service {
         self.core.run(call, &PutPrincipalPolicy { arn, name, document }).await
     }
 
-    /// Tells an identity policy of a user, as it was given.
+    /// Tells an identity policy of a user, a role or a group, as it was given.
     ///
     /// # Errors
     /// `NotFound`, `AccessDenied`.
@@ -37,7 +35,7 @@ impl Service {
         self.core.run(call, &GetPrincipalPolicy { arn, name }).await
     }
 
-    /// Lists the names of a user's identity policies, in order.
+    /// Lists the names of the identity policies of a user, a role or a group, in order.
     ///
     /// # Errors
     /// `NotFound`, `AccessDenied`.
@@ -45,7 +43,7 @@ impl Service {
         self.core.run(call, &ListPrincipalPolicies { arn }).await
     }
 
-    /// Takes an identity policy from a user; decides the very next operation.
+    /// Takes an identity policy from a user, a role or a group; decides the very next operation.
     ///
     /// # Errors
     /// `NotFound`, `AccessDenied`.
@@ -83,7 +81,7 @@ impl Operation for PutPrincipalPolicy {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
-        let principal = authorise_principal(decision, "bulla:PutPrincipalPolicy", &self.arn).await?;
+        let holder = authorise_holder(decision, "bulla:PutPrincipalPolicy", &self.arn).await?;
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b);
         if !(1..=128).contains(&self.name.len()) || !self.name.bytes().all(legal) {
             return Err(ServiceError::Validation(
@@ -92,15 +90,16 @@ impl Operation for PutPrincipalPolicy {
         }
         Policy::parse(PolicyKind::Identity, &self.document)
             .map_err(|error| ServiceError::MalformedPolicyDocument(error.to_string()))?;
-        let mut body = principal.body.clone();
-        body.policies.insert(self.name.clone(), self.document.clone());
-        if body.policies.len() > MAX_POLICIES {
+        let mut policies = holder.policies().clone();
+        policies.insert(self.name.clone(), self.document.clone());
+        if policies.len() > MAX_POLICIES {
             return Err(ServiceError::LimitExceeded(format!(
-                "The user {} would have more than {MAX_POLICIES} policies",
+                "The {} {} would have more than {MAX_POLICIES} policies",
+                kind(&self.arn),
                 self.arn
             )));
         }
-        put(decision, &self.arn, &body);
+        holder.put_policies(decision, policies);
         Ok(())
     }
 }
@@ -124,8 +123,8 @@ impl Operation for GetPrincipalPolicy {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<String, ServiceError> {
-        let principal = authorise_principal(decision, "bulla:GetPrincipalPolicy", &self.arn).await?;
-        let policy = principal.body.policies.get(&self.name).cloned();
+        let holder = authorise_holder(decision, "bulla:GetPrincipalPolicy", &self.arn).await?;
+        let policy = holder.policies().get(&self.name).cloned();
         policy.ok_or_else(|| no_policy(&self.arn, &self.name))
     }
 }
@@ -148,8 +147,8 @@ impl Operation for ListPrincipalPolicies {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<String>, ServiceError> {
-        let principal = authorise_principal(decision, "bulla:ListPrincipalPolicies", &self.arn).await?;
-        Ok(principal.body.policies.keys().cloned().collect())
+        let holder = authorise_holder(decision, "bulla:ListPrincipalPolicies", &self.arn).await?;
+        Ok(holder.policies().keys().cloned().collect())
     }
 }
 
@@ -172,20 +171,16 @@ impl Operation for DeletePrincipalPolicy {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
-        let principal = authorise_principal(decision, "bulla:DeletePrincipalPolicy", &self.arn).await?;
-        let mut body = principal.body.clone();
-        if body.policies.remove(&self.name).is_none() {
+        let holder = authorise_holder(decision, "bulla:DeletePrincipalPolicy", &self.arn).await?;
+        let mut policies = holder.policies().clone();
+        if policies.remove(&self.name).is_none() {
             return Err(no_policy(&self.arn, &self.name));
         }
-        put(decision, &self.arn, &body);
+        holder.put_policies(decision, policies);
         Ok(())
     }
 }
 
-fn put(decision: &mut Decision<'_>, arn: &PrincipalArn, body: &PrincipalBody) {
-    decision.put(Table::Principals, arn.as_str(), arn.account().as_str(), body);
-}
-
 fn no_policy(arn: &PrincipalArn, name: &str) -> ServiceError {
-    ServiceError::NotFound(format!("The user {arn} has no policy {name}"))
+    ServiceError::NotFound(format!("The {} {arn} has no policy {name}", kind(arn)))
 }

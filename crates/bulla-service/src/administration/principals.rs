@@ -2,6 +2,7 @@ use bulla_model::{PrincipalArn, PrincipalName, Role};
 use bulla_store::{RowFilter, Table};
 use serde_json::{Map, Value};
 
+use super::groups::leave_groups;
 use super::{draw_credentials, put_access_key};
 use crate::bodies::{PrincipalBody, VERSION};
 use crate::decision::{Decision, EventKind};
@@ -106,6 +107,8 @@ impl Operation for CreatePrincipal {
             enabled: true,
             created: decision.now,
             policies: Default::default(),
+            tags: Default::default(),
+            groups: Default::default(),
         };
         decision.put(Table::Principals, arn.as_str(), decision.account().as_str(), &body);
         let credentials = draw_credentials(&*decision.core.random)?;
@@ -250,6 +253,7 @@ impl Operation for DeletePrincipal {
         for token in decision.core.rows.list(Table::ApiTokens, filter, None, 500).await? {
             decision.delete(token.row());
         }
+        leave_groups(decision, &principal).await?;
         decision.delete(&principal.row);
         Ok(())
     }

@@ -12,6 +12,10 @@ fn every_error() -> Vec<ServiceError> {
     let _listed = |error: &E| match error {
         E::Validation(_) | E::NotFound(_) | E::InvalidArn(_) | E::AccessDenied(_) | E::UnrecognizedClient => {}
         E::ExpiredToken
+        | E::InvalidIdentityToken(_)
+        | E::ExpiredIdentityToken(_)
+        | E::IdpCommunication(_)
+        | E::PackedPolicyTooLarge(_)
         | E::Disabled(_)
         | E::InvalidState(_)
         | E::InvalidKeyUsage(_)
@@ -41,6 +45,10 @@ fn every_error() -> Vec<ServiceError> {
         E::AccessDenied(text()),
         E::UnrecognizedClient,
         E::ExpiredToken,
+        E::InvalidIdentityToken(text()),
+        E::ExpiredIdentityToken(text()),
+        E::IdpCommunication(text()),
+        E::PackedPolicyTooLarge(text()),
         E::Disabled(text()),
         E::InvalidState(text()),
         E::InvalidKeyUsage(text()),

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bulla_model::Timestamp;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{FetchDocument, IdentityError, Issuer};
+
+/// Keys are fetched again after so long.
+const FRESH_MICROS: i64 = 15 * 60 * 1_000_000;
+/// Where the issuer can't be reached, they are used for so long; then nobody is believed.
+const STALE_MICROS: i64 = 24 * 3600 * 1_000_000;
+/// They are asked for at most so often, whatever keys strangers name.
+const PACE_MICROS: i64 = 30 * 1_000_000;
+const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
+const MAX_KEYS_BYTES: usize = 256 * 1024;
+const MAX_KEYS: usize = 100;
+
+/// An issuer and the newest of its keys that this node knows.
+#[derive(Debug)]
+pub(crate) struct IssuerKeys {
+    issuer: Issuer,
+    documents: Arc<dyn FetchDocument>,
+    known: ArcSwap<KeySet>,
+    /// When the issuer was asked last; held while it is asked, so that however many wait it is asked once.
+    asked: Mutex<Option<Timestamp>>,
+}
+
+#[derive(Debug, Default)]
+struct KeySet {
+    /// `None` before the first time.
+    fetched: Option<Timestamp>,
+    keys: Vec<Jwk>,
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    keys: Vec<Value>,
+}
+
+impl IssuerKeys {
+    pub(super) fn new(issuer: Issuer, documents: Arc<dyn FetchDocument>) -> Self {
+        Self {
+            issuer,
+            documents,
+            known: ArcSwap::default(),
+            asked: Mutex::default(),
+        }
+    }
+
+    pub(super) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The keys that may have signed: the one of that id, or where the token names none, all of the algorithm.
+    pub(super) async fn candidates(
+        &self,
+        algorithm: Algorithm,
+        kid: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<DecodingKey>, IdentityError> {
+        let known = self.known.load_full();
+        let found = known.find(algorithm, kid);
+        if !found.is_empty() && known.age(now).is_some_and(|age| age < FRESH_MICROS) {
+            return Ok(found);
+        }
+        let reached = self.refresh(now).await;
+        let known = self.known.load_full();
+        if known.age(now).is_none_or(|age| age >= STALE_MICROS) {
+            return Err(IdentityError::Unreachable);
+        }
+        let found = known.find(algorithm, kid);
+        match found.is_empty() {
+            true if !reached => Err(IdentityError::Unreachable),
+            true => Err(IdentityError::UnknownKey),
+            false => Ok(found),
+        }
+    }
+
+    /// Asks the issuer for its keys, unless somebody did a moment ago; tells whether the issuer could be reached when it was asked last.
+    async fn refresh(&self, now: Timestamp) -> bool {
+        let mut asked = self.asked.lock().await;
+        let reached = || asked.is_some_and(|asked| self.known.load().fetched.is_some_and(|fetched| fetched >= asked));
+        if asked.is_some_and(|asked| now.as_micros().saturating_sub(asked.as_micros()) < PACE_MICROS) {
+            return reached();
+        }
+        *asked = Some(now);
+        match self.fetch().await {
+            Ok(keys) => {
+                let fetched = Some(now);
+                self.known.store(Arc::new(KeySet { fetched, keys }));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    issuer = self.issuer.url,
+                    error,
+                    "the keys of an issuer were not fetched"
+                );
+                false
+            }
+        }
+    }
+
+    /// OpenID Connect Discovery 1.0, section 4: the issuer of the document "MUST exactly match" the one that was asked.
+    async fn fetch(&self) -> Result<Vec<Jwk>, String> {
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            self.issuer.url.trim_end_matches('/')
+        );
+        let text = |error: super::FetchError| error.to_string();
+        let document = self.documents.fetch(&url, MAX_DISCOVERY_BYTES).await.map_err(text)?;
+        let discovery: Discovery = serde_json::from_slice(&document).map_err(|error| error.to_string())?;
+        if discovery.issuer != self.issuer.url {
+            return Err("the discovery document is another issuer's".to_owned());
+        }
+        let document = self
+            .documents
+            .fetch(&discovery.jwks_uri, MAX_KEYS_BYTES)
+            .await
+            .map_err(text)?;
+        let keys: Keys = serde_json::from_slice(&document).map_err(|error| error.to_string())?;
+        // Keys of kinds that are not known here are no reason to refuse the others.
+        let known = keys
+            .keys
+            .into_iter()
+            .filter_map(|key| serde_json::from_value::<Jwk>(key).ok());
+        Ok(known.take(MAX_KEYS).collect())
+    }
+}
+
+impl KeySet {
+    fn age(&self, now: Timestamp) -> Option<i64> {
+        self.fetched
+            .map(|fetched| now.as_micros().saturating_sub(fetched.as_micros()))
+    }
+
+    fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<DecodingKey> {
+        let may = |key: &&Jwk| {
+            let named = kid.is_none_or(|kid| key.common.key_id.as_deref() == Some(kid));
+            let signs = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
+            named && signs && is_for(key, algorithm)
+        };
+        let keys = self.keys.iter().filter(may);
+        keys.filter_map(|key| DecodingKey::from_jwk(key).ok()).collect()
+    }
+}
+
+/// Whether a key is one of the algorithm: an RSA key never verifies an HMAC, whatever a token asks for.
+fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
+    let named = key.common.key_algorithm.map(|named| named.to_string());
+    if named.is_some_and(|named| named != format!("{algorithm:?}")) {
+        return false;
+    }
+    match &key.algorithm {
+        AlgorithmParameters::RSA(_) => matches!(algorithm, Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512),
+        AlgorithmParameters::EllipticCurve(key) => matches!(
+            (&key.curve, algorithm),
+            (EllipticCurve::P256, Algorithm::ES256) | (EllipticCurve::P384, Algorithm::ES384)
+        ),
+        AlgorithmParameters::OctetKeyPair(key) => {
+            algorithm == Algorithm::EdDSA && matches!(key.curve, EllipticCurve::Ed25519)
+        }
+        _ => false,
+    }
+}

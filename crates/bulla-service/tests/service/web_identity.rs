@@ -1,0 +1,274 @@
+//! Tokens of OIDC issuers: whose keys are asked for when, and whom a token stands for.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bulla_model::{PrincipalArn, Role};
+use bulla_service::*;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+use crate::harness::*;
+
+const ISSUER: &str = "https://issuer.test/a";
+const ROLE: &str = "arn:aws:iam::111122223333:role/app";
+
+/// An issuer in memory: its keys, and how often it was asked.
+#[derive(Debug)]
+struct Issuing {
+    kids: Mutex<Vec<&'static str>>,
+    asked: AtomicUsize,
+    is_down: AtomicBool,
+    private: Vec<u8>,
+    public: Vec<u8>,
+}
+
+impl Issuing {
+    fn new() -> Arc<Self> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+        Arc::new(Self {
+            kids: Mutex::new(vec!["one"]),
+            asked: AtomicUsize::new(0),
+            is_down: AtomicBool::new(false),
+            private: pair.to_pkcs8v1().expect("a key").as_ref().to_vec(),
+            public: pair.public_key().as_ref().to_vec(),
+        })
+    }
+
+    fn token(&self, kid: &str, claims: &Value) -> String {
+        let header = Header {
+            kid: Some(kid.to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
+        encode(&header, claims, &EncodingKey::from_ec_der(&self.private)).expect("a token")
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl FetchDocument for Issuing {
+    async fn fetch(&self, url: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+        if self.is_down.load(Ordering::SeqCst) {
+            return Err(FetchError("down".to_owned()));
+        }
+        let document = match url {
+            "https://issuer.test/a/.well-known/openid-configuration" => {
+                json!({"issuer": ISSUER, "jwks_uri": "https://issuer.test/keys"})
+            }
+            "https://issuer.test/keys" => {
+                self.asked.fetch_add(1, Ordering::SeqCst);
+                let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+                let key = |kid: &&str| json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": part(&self.public[1..33]), "y": part(&self.public[33..])});
+                let keys: Vec<Value> = self.kids.lock().expect("no panic").iter().map(key).collect();
+                json!({ "keys": keys })
+            }
+            other => return Err(FetchError(format!("404 {other}"))),
+        };
+        Ok(document.to_string().into_bytes())
+    }
+}
+
+/// A service that believes the issuer, on the harness's store.
+async fn believing(h: &Harness, issuing: &Arc<Issuing>) -> Service {
+    let mapped = |claim: &str, pattern: &str, principal: &str| MappedPrincipal {
+        claim: claim.to_owned(),
+        pattern: pattern.to_owned(),
+        principal: principal.parse().expect("an ARN"),
+    };
+    let mut settings = settings();
+    settings.oidc = OidcSettings {
+        issuers: vec![Issuer {
+            url: ISSUER.to_owned(),
+            audiences: vec!["bulla".to_owned()],
+            principals: vec![
+                mapped("email", "ann@*", "arn:aws:iam::111122223333:user/ann"),
+                mapped("sub", "pod:*", ROLE),
+            ],
+        }],
+        documents: Some(issuing.clone()),
+    };
+    let roots = std::slice::from_ref(&h.root);
+    let opened = Service::open(arc(&h.store.another()), roots, h.clock.clone(), random(9), settings);
+    opened.await.expect("opens")
+}
+
+fn claims(h: &Harness, more: &Value) -> Value {
+    let now = h.clock_now().as_micros() / 1_000_000;
+    let mut claims = json!({"iss": ISSUER, "aud": "bulla", "sub": "pod:app-1", "iat": now, "exp": now + 3600});
+    for (name, value) in more.as_object().expect("an object") {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+async fn assume(service: &Service, token: &str) -> Result<AssumeRoleWithWebIdentityResponse, ServiceError> {
+    let from = Unsigned {
+        region: REGION.parse().expect("a region"),
+        request_id: "r".into(),
+        source_ip: "192.0.2.7".into(),
+        user_agent: "test/1".into(),
+        secure_transport: true,
+    };
+    let request = AssumeRoleRequest {
+        role_arn: ROLE.to_owned(),
+        role_session_name: "pod-1".to_owned(),
+        ..AssumeRoleRequest::default()
+    };
+    service.assume_role_with_web_identity(from, request, token).await
+}
+
+async fn make_role(h: &Harness) {
+    let trust = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/issuer.test/a"},
+        "Condition": {"StringLike": {"issuer.test/a:sub": "pod:*"}}}});
+    let request = CreateRoleRequest {
+        name: "app".parse().expect("a name"),
+        trust_policy: trust.to_string(),
+        max_session_seconds: 3_600,
+    };
+    h.service.create_role(&h.operator(), request).await.expect("creates");
+    let policy =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:GenerateRandom","Resource":"*"}}"#;
+    let role: PrincipalArn = ROLE.parse().expect("an ARN");
+    let operator = h.operator();
+    let put = h
+        .service
+        .put_principal_policy(&operator, role, "p".to_owned(), policy.to_owned());
+    put.await.expect("puts");
+}
+
+#[tokio::test]
+async fn keys_are_asked_for_once_and_again_when_they_are_old_or_unknown_but_seldom() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let token = |kid: &str| issuing.token(kid, &claims(&h, &json!({})));
+    for _ in 0..3 {
+        assume(&service, &token("one")).await.expect("assumes");
+    }
+    assert_eq!(issuing.asked(), 1);
+    // Rotated a moment ago: known as soon as the issuer may be asked again.
+    issuing.kids.lock().expect("no panic").push("two");
+    for _ in 0..20 {
+        assert_eq!(refusal(assume(&service, &token("two")).await).0, "InvalidIdentityToken");
+    }
+    assert_eq!(issuing.asked(), 1);
+    h.clock.advance(Duration::from_secs(31));
+    assume(&service, &token("two")).await.expect("assumes");
+    assert_eq!(issuing.asked(), 2);
+    // Withdrawn: believed for a quarter of an hour at most.
+    *issuing.kids.lock().expect("no panic") = vec!["two"];
+    h.clock.advance(Duration::from_secs(901));
+    assert_eq!(refusal(assume(&service, &token("one")).await).0, "InvalidIdentityToken");
+    assert_eq!(issuing.asked(), 3);
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_down_is_believed_by_its_last_keys_for_a_day() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let token = || issuing.token("one", &claims(&h, &json!({})));
+    issuing.is_down.store(true, Ordering::SeqCst);
+    assert_eq!(refusal(assume(&service, &token()).await).0, "IDPCommunicationError");
+    issuing.is_down.store(false, Ordering::SeqCst);
+    h.clock.advance(Duration::from_secs(31));
+    assume(&service, &token()).await.expect("assumes");
+    issuing.is_down.store(true, Ordering::SeqCst);
+    h.clock.advance(Duration::from_secs(23 * 3600));
+    assume(&service, &token()).await.expect("assumes");
+    h.clock.advance(Duration::from_secs(3601));
+    assert_eq!(refusal(assume(&service, &token()).await).0, "IDPCommunicationError");
+}
+
+#[tokio::test]
+async fn a_token_gets_what_the_role_may_and_its_events_say_whose_it_was() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let assumed = assume(&service, &issuing.token("one", &claims(&h, &json!({}))))
+        .await
+        .expect("assumes");
+    let identity = h.last_event()["userIdentity"].clone();
+    assert_eq!(
+        (identity["type"].as_str(), identity["principalId"].as_str()),
+        (Some("WebIdentityUser"), Some("issuer.test/a:bulla:pod:app-1"))
+    );
+    let credentials = &assumed.assumed.credentials;
+    let text = std::str::from_utf8(credentials.session_token.expose_secret()).expect("ASCII");
+    let credential = service
+        .session_credential(&credentials.access_key_id, text)
+        .expect("opens")
+        .expect("known");
+    let session = call(Caller::signed(credential));
+    let random = GenerateRandomRequest { number_of_bytes: 1 };
+    service.generate_random(&session, random).await.expect("draws");
+    // Another subject, another audience.
+    let other = issuing.token("one", &claims(&h, &json!({"sub": "node:1"})));
+    assert_eq!(refusal(assume(&service, &other).await).0, "AccessDeniedException");
+    let other = issuing.token("one", &claims(&h, &json!({"aud": ["x", "y"]})));
+    assert_eq!(refusal(assume(&service, &other).await).0, "InvalidIdentityToken");
+    service.flush_authentication_failures().await;
+    assert_eq!(
+        h.last_event()["requestParameters"]["reasons"]["InvalidIdentityToken"],
+        1
+    );
+    h.verify();
+}
+
+#[tokio::test]
+async fn tokens_are_bearer_credentials_of_whom_they_are_mapped_to() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let (ann, _) = h.user("ann", Role::Admin).await;
+    let service = believing(&h, &issuing).await;
+    let show = async |more: Value| {
+        let token = issuing.token("one", &claims(&h, &more));
+        service.authenticate_bearer(&token, "192.0.2.7").await
+    };
+    let random = || GenerateRandomRequest { number_of_bytes: 1 };
+    let pod = call(show(json!({})).await.expect("is known"));
+    assert_eq!(
+        pod.caller.arn().as_str(),
+        "arn:aws:sts::111122223333:assumed-role/app/pod-app-1"
+    );
+    service.generate_random(&pod, random()).await.expect("draws");
+    assert_eq!(refusal(service.list_principals(&pod).await).0, "AccessDeniedException");
+    let user = call(show(json!({"email": "ann@example.org"})).await.expect("is known"));
+    assert_eq!(user.caller.arn(), &ann);
+    service.list_principals(&user).await.expect("lists");
+    for wrong in [
+        json!({"sub": "node:1"}),
+        json!({"aud": "x"}),
+        json!({"email": 5, "sub": "ann@example.org"}),
+    ] {
+        assert_eq!(refusal(show(wrong).await).0, "UnrecognizedClientException");
+    }
+    let past = json!({"exp": h.clock_now().as_micros() / 1_000_000 - 61});
+    assert_eq!(refusal(show(past).await).0, "ExpiredTokenException");
+    // The rows decide, and the token's end.
+    h.service
+        .set_principal_enabled(&h.operator(), ann, false)
+        .await
+        .expect("disables");
+    assert_eq!(
+        refusal(service.list_principals(&user).await).0,
+        "UnrecognizedClientException"
+    );
+    h.clock.advance(Duration::from_secs(3_661));
+    assert_eq!(
+        refusal(service.generate_random(&pod, random()).await).0,
+        "ExpiredTokenException"
+    );
+    let role = ROLE.parse().expect("an ARN");
+    h.service.delete_role(&h.operator(), role).await.expect("deletes");
+    assert_eq!(refusal(show(json!({})).await).0, "UnrecognizedClientException");
+}
