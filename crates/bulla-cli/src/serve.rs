@@ -1,7 +1,7 @@
 mod codec;
 mod dev;
-pub(crate) mod logging;
 mod issuers;
+pub(crate) mod logging;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -12,8 +12,7 @@ use crate::call::CallerKind;
 use crate::committer::Write;
 use crate::entry::{
     AccessKeyEntry, AliasEntry, ApiTokenEntry, AuditBatchEntry, Entry, GroupEntry, KeyEntry, PrincipalEntry, RoleEntry,
-    StoreKeyEntry,
-    VersionEntry,
+    StoreKeyEntry, VersionEntry,
 };
 use crate::grants::GrantEntry;
 use crate::oidc::WebIdentity;
