@@ -437,8 +437,9 @@ fn what_a_session_policy_refuses_is_said_in_awss_words() {
         identity_policy(r#"{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}"#),
         identity_policy(r#"{"Sid":"No","Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}"#),
     );
+    let identity = [("may", &may)];
     let case = |session| Case {
-        identity: &[("may", &may)],
+        identity: &identity,
         session,
         ..Case::default()
     };
