@@ -101,7 +101,9 @@ impl Explain {
     }
 
     fn principal(&self, service: &Service) -> Result<PrincipalArn, anyhow::Error> {
-        let wrong = |_| Explained::misuse("a principal is a user's name, or the ARN of a user or of an account's root");
+        let wrong = |_| {
+            Explained::misuse("a principal is a user's name, or the ARN of a user, of a role or of an account's root")
+        };
         if self.principal.starts_with("arn:") {
             return Ok(self.principal.parse().map_err(wrong)?);
         }

@@ -228,7 +228,7 @@ impl Decision<'_> {
         Asker {
             account: caller.account().as_str(),
             arn: caller.arn().as_str(),
-            role: self.session().map(|session| session.role.as_str()),
+            role: self.assumed.as_ref().map(|role| role.arn.as_str()),
             federated: None,
         }
     }

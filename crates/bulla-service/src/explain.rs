@@ -15,7 +15,7 @@ use crate::{Access, Call, Caller, Service, ServiceError};
 /// What is to be explained: whether a principal may do something, asking as described.
 #[derive(Debug, Clone)]
 pub struct ExplainRequest {
-    /// Who would ask: a user of the caller's account, or its root.
+    /// Who would ask: a user of the caller's account, its root, or whoever has assumed one of its roles without a session policy.
     pub principal: PrincipalArn,
     /// The action that policies name: `kms:Decrypt`, `kms:ReEncryptFrom`, `bulla:ReadAudit`.
     pub action: String,
@@ -235,6 +235,11 @@ impl Decision<'_> {
         }
         if *arn == PrincipalArn::root(&arn.account()) {
             self.role = bulla_model::Role::Admin;
+            return Ok(());
+        }
+        if arn.is_role() {
+            let unknown = || ServiceError::NotFound(format!("The role {arn} does not exist"));
+            self.assumed = Some(self.role_entry(arn.as_str()).await?.ok_or_else(unknown)?);
             return Ok(());
         }
         let principal = self.principal(arn.as_str()).await?.ok_or_else(unknown)?;

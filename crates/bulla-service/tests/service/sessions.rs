@@ -600,3 +600,52 @@ async fn roles_are_made_by_administrators_and_have_trust_policies_that_parse() {
     assert_eq!(refusal(put).0, "MalformedPolicyDocumentException");
     h.verify();
 }
+
+#[tokio::test]
+async fn a_role_is_explained_as_its_sessions_are_answered() {
+    let h = Harness::new().await;
+    let only_tenant_a = r#"{"Version":"2012-10-17","Statement":{"Sid":"TenantA","Effect":"Allow","Action":"kms:Encrypt","Resource":"*",
+        "Condition":{"StringEquals":{"kms:EncryptionContext:tenant":"a","aws:PrincipalTag/team":"red"}}}}"#;
+    role(&h, TRUSTS_THE_ACCOUNT, only_tenant_a).await;
+    let key = h.key().await;
+    let explain = async || {
+        let request = ExplainRequest {
+            principal: arn(ROLE),
+            action: "kms:Encrypt".to_owned(),
+            resource: ExplainedResource::Key(key.key_id.to_string()),
+            encryption_context: context(&[("tenant", "a")]),
+            parameters: serde_json::Map::new(),
+            source_ip: None,
+            secure_transport: true,
+        };
+        h.service.explain(&h.operator(), request).await.expect("explains")
+    };
+    let session = assume(&h, &h.admin().await, request()).await;
+    let encrypts = async || h.service.encrypt(&session, encrypt_request(key.key_id.as_str())).await;
+    let denied = explain().await;
+    assert!(!denied.allowed && encrypts().await.is_err());
+    h.service
+        .tag_principal(&h.operator(), arn(ROLE), [("team".to_owned(), "red".to_owned())].into())
+        .await
+        .expect("tags");
+    let allowed = explain().await;
+    assert!(allowed.allowed && encrypts().await.is_ok());
+    assert!(
+        allowed.decided_by.iter().any(|by| by["sid"] == "TenantA"),
+        "{:?}",
+        allowed.decided_by
+    );
+    let nobody = ExplainRequest {
+        principal: arn("arn:aws:iam::111122223333:role/nobody"),
+        action: "kms:Encrypt".to_owned(),
+        resource: ExplainedResource::Other("*".to_owned()),
+        encryption_context: context(&[]),
+        parameters: serde_json::Map::new(),
+        source_ip: None,
+        secure_transport: true,
+    };
+    assert_eq!(
+        refusal(h.service.explain(&h.operator(), nobody).await).0,
+        "NotFoundException"
+    );
+}
