@@ -140,6 +140,9 @@ pub(crate) fn explain_open(error: OpenError) -> anyhow::Error {
             Explained::new("the database was changed by something other than bulla")
                 .hint("bulla audit verify names what was changed; see docs/troubleshooting.md#tampered-store")
         }
+        OpenError::Store(_) => Explained::new("the service can't be opened").hint(
+            "see the cause: permissions of the file and of those beside it, the disk, or another process that holds it locked",
+        ),
         _ => Explained::new("the service can't be opened"),
     };
     anyhow::Error::new(error).context(explained)

@@ -118,7 +118,7 @@ fn policies_and_the_keys_state_decide_each_request_of_a_production_service() {
         ]);
     }
     let token = |who: &str| {
-        let printed = text(&["principal", "token", "create", who, "--output", "json"]);
+        let printed = text(&["principal", "token", who, "--output", "json"]);
         let printed: Value = serde_json::from_str(&printed).expect("JSON");
         format!(
             "authorization: Bearer {}\r\n",

@@ -18,7 +18,8 @@ FOREVER = {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
 def clock(**body):
     """Tells the server's time, after moving it."""
     data = json.dumps(body).encode() if body else None
-    with urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/dev/clock", data=data)) as answer:
+    request = urllib.request.Request(f"{ENDPOINT}/dev/clock", data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
         return datetime.datetime.fromisoformat(json.load(answer)["now"])
 
 

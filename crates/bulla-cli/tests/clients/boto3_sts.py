@@ -63,7 +63,7 @@ def by_signature():
     assert identity["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/admin" and identity["Account"] == ACCOUNT, identity
     assert identity["UserId"].startswith("AIDA") and len(identity["UserId"]) == 21, identity
     assumed = sts.assume_role(RoleArn=ROLE, RoleSessionName="by-hand", ExternalId="7 of 9".replace(" ", "-"), DurationSeconds=900,
-                              Tags=[{"Key": "team", "Value": "a&<b>"}], TransitiveTagKeys=["team"],
+                              Tags=[{"Key": "team", "Value": "a/b+c"}], TransitiveTagKeys=["team"],
                               Policy=json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}}))
     assert assumed["AssumedRoleUser"]["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/app/by-hand", assumed
     assert assumed["PackedPolicySize"] > 0
