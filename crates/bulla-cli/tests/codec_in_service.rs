@@ -172,7 +172,7 @@ fn policies_and_the_keys_state_decide_each_request_of_a_production_service() {
     server.stop().expect("it stops by itself");
     let denied = events(&data, "DecodePayload");
     assert!(
-        denied.iter().any(|event| event["errorCode"] == "AccessDenied"),
+        denied.iter().any(|event| event["errorCode"] == "AccessDeniedException"),
         "{denied:?}"
     );
 }
