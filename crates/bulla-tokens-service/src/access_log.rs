@@ -8,7 +8,7 @@ use bulla_service::{Access as Asked, Announced, Call, Failure, Service, ServiceE
 use bulla_tokens::{Access, AccessError, AccessLog, Action, Outcome, Pending, TokenName};
 use serde_json::{Map, Value};
 
-use crate::AliasTemplate;
+use crate::KeyNames;
 
 /// Decides and records what one caller does with the vault, by the policies and grants of the service.
 ///
@@ -19,24 +19,36 @@ pub struct ServiceAccessLog {
     asker: Arc<Asker>,
 }
 
+#[derive(Clone)]
 struct Asker {
     service: Service,
     call: Call,
     account: AccountId,
-    template: AliasTemplate,
+    names: Arc<dyn KeyNames>,
+    purpose: String,
 }
 
 impl ServiceAccessLog {
-    /// Records for one request; `account` is that of the vault's keys, which `template` names.
-    pub fn new(service: Service, call: Call, account: AccountId, template: AliasTemplate) -> Self {
+    /// Records for one request; `account` is that of the vault's keys, which `names` knows.
+    pub fn new(service: Service, call: Call, account: AccountId, names: Arc<dyn KeyNames>) -> Self {
         Self {
             asker: Arc::new(Asker {
                 service,
                 call,
                 account,
-                template,
+                names,
+                purpose: "token".to_owned(),
             }),
         }
+    }
+
+    /// Records what the caller says that it is for, at most 128 bytes; `token` unless said.
+    #[must_use]
+    pub fn with_purpose(mut self, purpose: Option<String>) -> Self {
+        if let Some(purpose) = purpose {
+            Arc::make_mut(&mut self.asker).purpose = purpose;
+        }
+        self
     }
 }
 
@@ -116,12 +128,12 @@ impl Asker {
         let (action, event_name) = (permission(access.action), access.action.name());
         let mut asked = Asked::new(action, event_name, !access.action.has_effect(), resource);
         asked.context = Context::from_pairs(pairs).map_err(|error| AccessError::Key(Arc::new(error)))?;
-        let alias = self.template.alias(&access.client);
-        let alias = alias.map_err(|error| AccessError::Key(Arc::new(error)))?;
-        let key = KeyRef::parse(&alias, &self.call.region).map_err(|error| AccessError::Key(Arc::new(error)))?;
-        asked.key = Some(key);
+        let name = self.names.name_of(&access.client);
+        let name = name.map_err(|error| AccessError::Key(Arc::new(error)))?;
+        let key = name.map(|name| KeyRef::parse(&name, &self.call.region)).transpose();
+        asked.key = key.map_err(|error| AccessError::Key(Arc::new(error)))?;
         asked.parameters = parameters;
-        asked.purpose = Some("token".to_owned());
+        asked.purpose = Some(self.purpose.clone());
         Ok(asked)
     }
 }

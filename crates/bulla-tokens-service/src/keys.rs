@@ -67,6 +67,21 @@ impl AliasTemplate {
     }
 }
 
+/// Says which key of the service a client's tokens are sealed under: its state, its policy and its grants then decide each access.
+pub trait KeyNames: Send + Sync + fmt::Debug {
+    /// Names the key by its alias, id or ARN; `None` where the key is held elsewhere, and what decides is the action alone.
+    ///
+    /// # Errors
+    /// [`ClientKeyError`] where the client has no key.
+    fn name_of(&self, client: &ClientId) -> Result<Option<String>, ClientKeyError>;
+}
+
+impl KeyNames for AliasTemplate {
+    fn name_of(&self, client: &ClientId) -> Result<Option<String>, ClientKeyError> {
+        self.alias(client).map(Some)
+    }
+}
+
 /// The keys of clients in the service of this process.
 #[derive(Clone)]
 pub struct ServiceKeys {

@@ -103,7 +103,7 @@ impl Setting {
 
     /// The vault as this caller has it.
     fn as_caller(&self, call: &Call) -> TokenVault {
-        let log = ServiceAccessLog::new(self.service.clone(), call.clone(), account(), template());
+        let log = ServiceAccessLog::new(self.service.clone(), call.clone(), account(), Arc::new(template()));
         self.vault.recording(Arc::new(log))
     }
 

@@ -55,12 +55,13 @@ struct Holding {
 struct NoAnswer(Duration);
 
 impl TokenVault {
-    /// Takes the lease and fetches, unless a token above `stale` has come meanwhile.
+    /// Takes the lease and fetches, unless a token above `stale` has come meanwhile; records it unless it is `announced`.
     pub(super) async fn fetch_leased(
         &self,
         token: &TokenRef,
         fetcher: &Arc<dyn Fetcher>,
         stale: u64,
+        announced: bool,
     ) -> Result<Attempt, TokenError> {
         let inner = &self.inner;
         let place = inner.place(token, Kind::Token);
@@ -75,7 +76,8 @@ impl TokenVault {
         // A task of its own: a caller that goes away must not take a new refresh token with it.
         let (vault, token, fetcher) = (self.clone(), token.clone(), Arc::clone(fetcher));
         let fetching = tokio::spawn(async move {
-            let fetched = vault.fetch_holding(&token, &fetcher, stale, lease.clone(), end).await;
+            let until = (lease.clone(), end);
+            let fetched = vault.fetch_holding(&token, &fetcher, stale, until, announced).await;
             if let Err(error) = vault.inner.store.release(&place, &lease).await {
                 let error: &dyn std::error::Error = &error;
                 tracing::debug!(%token, error, "a lease was not given back; it ends by itself");
@@ -91,8 +93,8 @@ impl TokenVault {
         token: &TokenRef,
         fetcher: &Arc<dyn Fetcher>,
         stale: u64,
-        lease: Lease,
-        end: Instant,
+        (lease, end): (Lease, Instant),
+        announced: bool,
     ) -> Result<Attempt, TokenError> {
         if let Some(found) = self.fresher(token, stale).await? {
             return Ok(Attempt::Fetched(found));
@@ -116,6 +118,9 @@ impl TokenVault {
             state,
             version,
         };
+        if announced {
+            return self.ask_and_store(token, fetcher, secret.as_ref(), &mut holding).await;
+        }
         let access = Access::of_token(Action::Refresh, token);
         let asked = async {
             let fetched = self.ask_and_store(token, fetcher, secret.as_ref(), &mut holding).await;

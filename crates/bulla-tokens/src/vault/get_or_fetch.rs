@@ -29,17 +29,19 @@ impl TokenVault {
 
     /// Fetches a token anew though the one that is there may be valid; once, over all processes that ask at the same time.
     ///
+    /// It is recorded as [`Action::Refresh`], one event for the caller and the provider: who may have it done need not be who may get it.
+    ///
     /// # Errors
     /// As [`get_or_fetch`](Self::get_or_fetch).
     pub async fn refresh(&self, token: &TokenRef, fetcher: &Arc<dyn Fetcher>) -> Result<Token, TokenError> {
-        let access = Access::of_token(Action::Get, token);
+        let access = Access::of_token(Action::Refresh, token);
         let refreshed = async {
             let stale = match self.inner.read_token(token).await {
                 Ok(read) => read.map_or(0, |(token, _)| token.version),
                 Err(TokenError::Replayed) => 0,
                 Err(error) => return (Outcome::default(), Err(error)),
             };
-            outcome_of(self.fetch_once(token, fetcher, stale).await, false)
+            outcome_of(self.fetch_once(token, fetcher, stale, true).await, false)
         };
         self.recorded(access, refreshed).await
     }
@@ -53,13 +55,21 @@ impl TokenVault {
                 (outcome, Ok(found))
             }
             // What is too old is not used: a Redis that lost its last writes in a failover has such.
-            (_, Ok(None) | Err(TokenError::Replayed)) => outcome_of(self.fetch_once(token, fetcher, 0).await, false),
+            (_, Ok(None) | Err(TokenError::Replayed)) => {
+                outcome_of(self.fetch_once(token, fetcher, 0, false).await, false)
+            }
             (outcome, Err(error)) => (outcome, Err(error)),
         }
     }
 
-    /// Fetches, or waits for who does: answers with a token above the version `stale`.
-    async fn fetch_once(&self, token: &TokenRef, fetcher: &Arc<dyn Fetcher>, stale: u64) -> Result<Token, TokenError> {
+    /// Fetches, or waits for who does: answers with a token above the version `stale`. `announced` is whether the log has it already.
+    async fn fetch_once(
+        &self,
+        token: &TokenRef,
+        fetcher: &Arc<dyn Fetcher>,
+        stale: u64,
+        announced: bool,
+    ) -> Result<Token, TokenError> {
         let deadline = Instant::now() + self.inner.settings.fetch_wait;
         let flight = self.inner.flights.of(&self.inner.place(token, Kind::Token));
         let turn = timeout_at(deadline, flight.turn.lock()).await;
@@ -69,7 +79,7 @@ impl TokenVault {
             if let Some(found) = self.fresher(token, stale).await? {
                 return Ok(found);
             }
-            match self.fetch_leased(token, fetcher, stale).await {
+            match self.fetch_leased(token, fetcher, stale, announced).await {
                 Ok(Attempt::Fetched(fetched)) => return Ok(fetched),
                 // A holder whose lease has ended may find that another one succeeded.
                 Err(error) => return self.fresher(token, stale).await?.ok_or(error),
@@ -115,7 +125,7 @@ impl TokenVault {
         let (vault, token, fetcher) = (self.clone(), token.clone(), Arc::clone(fetcher));
         tokio::spawn(async move {
             let _turn = flight.turn.lock().await;
-            match vault.fetch_leased(&token, &fetcher, stale).await {
+            match vault.fetch_leased(&token, &fetcher, stale, false).await {
                 Ok(Attempt::Fetched(_)) => {}
                 Ok(Attempt::Held(left)) => flight.try_again_at(Instant::now() + left.min(BACKGROUND_PAUSE)),
                 Err(error) => {
