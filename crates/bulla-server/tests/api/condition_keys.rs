@@ -5,8 +5,31 @@ use serde_json::{Value, json};
 use crate::calls::made;
 use crate::harness::Harness;
 
-/// A condition key, the operation, what of its call is changed, the operator, the right value and a wrong one.
-type Row = (&'static str, &'static str, Value, &'static str, Value, Value);
+/// A condition key, with the right value and a wrong one.
+struct Row {
+    key: &'static str,
+    operation: &'static str,
+    /// What of the operation's call is changed.
+    with: Value,
+    operator: &'static str,
+    right: Value,
+    wrong: Value,
+}
+
+macro_rules! rows {
+    (@with) => { json!({}) };
+    (@with $with:tt) => { json!($with) };
+    ($($key:literal in $operation:literal $(with $with:tt)?: $operator:literal $right:tt not $wrong:tt;)*) => {
+        vec![$(Row {
+            key: $key,
+            operation: $operation,
+            with: rows!(@with $($with)?),
+            operator: $operator,
+            right: json!($right),
+            wrong: json!($wrong),
+        }),*]
+    };
+}
 
 /// What no request here has: no service of AWS calls, and no enclave.
 const NEVER: [&str; 5] = [
@@ -18,430 +41,69 @@ const NEVER: [&str; 5] = [
 ];
 
 fn rows(account: &str) -> Vec<Row> {
-    let is = "StringEquals";
     let app = format!("arn:aws:iam::{account}:user/app");
-    let constraints = |kind: &str| json!({ "Constraints": { kind: {"tenant": "a"} } });
-    let tags = json!({"Tags": [{"TagKey": "stage", "TagValue": "test"}]});
-    let none = json!({});
-    vec![
-        (
-            "kms:EncryptionContext:tenant",
-            "Encrypt",
-            none.clone(),
-            is,
-            json!("a"),
-            json!("b"),
-        ),
-        (
-            "kms:EncryptionContext:tenant",
-            "GenerateDataKeyPair",
-            none.clone(),
-            is,
-            json!("a"),
-            json!("b"),
-        ),
-        (
-            "kms:EncryptionContextKeys",
-            "Decrypt",
-            none.clone(),
-            "ForAllValues:StringEquals",
-            json!(["tenant"]),
-            json!(["Tenant"]),
-        ),
-        (
-            "kms:CallerAccount",
-            "DescribeKey",
-            none.clone(),
-            is,
-            json!(account),
-            json!("444455556666"),
-        ),
-        (
-            "kms:KeySpec",
-            "Sign",
-            none.clone(),
-            is,
-            json!("ECC_NIST_P256"),
-            json!("RSA_2048"),
-        ),
-        (
-            "kms:KeySpec",
-            "CreateKey",
-            none.clone(),
-            is,
-            json!("SYMMETRIC_DEFAULT"),
-            json!("RSA_2048"),
-        ),
-        (
-            "kms:KeyUsage",
-            "GenerateMac",
-            none.clone(),
-            is,
-            json!("GENERATE_VERIFY_MAC"),
-            json!("SIGN_VERIFY"),
-        ),
-        (
-            "kms:KeyUsage",
-            "CreateKey",
-            none.clone(),
-            is,
-            json!("ENCRYPT_DECRYPT"),
-            json!("SIGN_VERIFY"),
-        ),
-        (
-            "kms:KeyOrigin",
-            "ImportKeyMaterial",
-            none.clone(),
-            is,
-            json!("EXTERNAL"),
-            json!("AWS_KMS"),
-        ),
-        (
-            "kms:KeyOrigin",
-            "CreateKey",
-            none.clone(),
-            is,
-            json!("AWS_KMS"),
-            json!("EXTERNAL"),
-        ),
-        (
-            "kms:MultiRegion",
-            "UpdatePrimaryRegion",
-            none.clone(),
-            "Bool",
-            json!(true),
-            json!(false),
-        ),
-        (
-            "kms:MultiRegion",
-            "CreateKey",
-            none.clone(),
-            "Bool",
-            json!(false),
-            json!(true),
-        ),
-        (
-            "kms:PrimaryRegion",
-            "UpdatePrimaryRegion",
-            none.clone(),
-            is,
-            json!("eu-west-1"),
-            json!("us-east-1"),
-        ),
-        (
-            "kms:GrantOperations",
-            "CreateGrant",
-            none.clone(),
-            "ForAllValues:StringEquals",
-            json!(["Encrypt"]),
-            json!(["Decrypt"]),
-        ),
-        (
-            "kms:GranteePrincipal",
-            "CreateGrant",
-            none.clone(),
-            is,
-            json!("arn:aws:iam::000000000000:user/app"),
-            json!(app),
-        ),
-        (
-            "kms:RetiringPrincipal",
-            "CreateGrant",
-            json!({ "RetiringPrincipal": app }),
-            is,
-            json!(app),
-            json!("arn:aws:iam::000000000000:user/app"),
-        ),
-        (
-            "kms:GrantIsForAWSResource",
-            "CreateGrant",
-            none.clone(),
-            "Bool",
-            json!(false),
-            json!(true),
-        ),
-        (
-            "kms:GrantIsForAWSResource",
-            "ListGrants",
-            none.clone(),
-            "Bool",
-            json!(false),
-            json!(true),
-        ),
-        (
-            "kms:GrantIsForAWSResource",
-            "RevokeGrant",
-            none.clone(),
-            "Bool",
-            json!(false),
-            json!(true),
-        ),
-        (
-            "kms:GrantConstraintType",
-            "CreateGrant",
-            constraints("EncryptionContextSubset"),
-            is,
-            json!("EncryptionContextSubset"),
-            json!("EncryptionContextEquals"),
-        ),
-        (
-            "kms:EncryptionContext:tenant",
-            "CreateGrant",
-            constraints("EncryptionContextEquals"),
-            is,
-            json!("a"),
-            json!("b"),
-        ),
-        (
-            "kms:EncryptionAlgorithm",
-            "Encrypt",
-            none.clone(),
-            is,
-            json!("SYMMETRIC_DEFAULT"),
-            json!("RSAES_OAEP_SHA_256"),
-        ),
-        (
-            "kms:EncryptionAlgorithm",
-            "ReEncrypt",
-            none.clone(),
-            is,
-            json!("SYMMETRIC_DEFAULT"),
-            json!("RSAES_OAEP_SHA_256"),
-        ),
-        (
-            "kms:SigningAlgorithm",
-            "Sign",
-            none.clone(),
-            is,
-            json!("ECDSA_SHA_256"),
-            json!("ECDSA_SHA_384"),
-        ),
-        (
-            "kms:SigningAlgorithm",
-            "Verify",
-            none.clone(),
-            is,
-            json!("ECDSA_SHA_256"),
-            json!("ECDSA_SHA_384"),
-        ),
-        (
-            "kms:MessageType",
-            "Sign",
-            none.clone(),
-            is,
-            json!("RAW"),
-            json!("DIGEST"),
-        ),
-        (
-            "kms:MessageType",
-            "Verify",
-            json!({"MessageType": "RAW"}),
-            is,
-            json!("RAW"),
-            json!("DIGEST"),
-        ),
-        (
-            "kms:MacAlgorithm",
-            "GenerateMac",
-            none.clone(),
-            is,
-            json!("HMAC_SHA_256"),
-            json!("HMAC_SHA_512"),
-        ),
-        (
-            "kms:MacAlgorithm",
-            "VerifyMac",
-            none.clone(),
-            is,
-            json!("HMAC_SHA_256"),
-            json!("HMAC_SHA_512"),
-        ),
-        (
-            "kms:KeyAgreementAlgorithm",
-            "DeriveSharedSecret",
-            none.clone(),
-            is,
-            json!("ECDH"),
-            json!("DH"),
-        ),
-        (
-            "kms:DataKeyPairSpec",
-            "GenerateDataKeyPair",
-            none.clone(),
-            is,
-            json!("ECC_NIST_P256"),
-            json!("RSA_2048"),
-        ),
-        (
-            "kms:ReEncryptOnSameKey",
-            "ReEncrypt",
-            none.clone(),
-            "Bool",
-            json!(false),
-            json!(true),
-        ),
-        (
-            "kms:WrappingAlgorithm",
-            "GetParametersForImport",
-            none.clone(),
-            is,
-            json!("RSAES_OAEP_SHA_256"),
-            json!("RSAES_OAEP_SHA_1"),
-        ),
-        (
-            "kms:WrappingKeySpec",
-            "GetParametersForImport",
-            none.clone(),
-            is,
-            json!("RSA_2048"),
-            json!("RSA_4096"),
-        ),
-        (
-            "kms:ExpirationModel",
-            "ImportKeyMaterial",
-            none.clone(),
-            is,
-            json!("KEY_MATERIAL_DOES_NOT_EXPIRE"),
-            json!("KEY_MATERIAL_EXPIRES"),
-        ),
-        (
-            "kms:ValidTo",
-            "ImportKeyMaterial",
-            json!({"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": 1_767_312_000}),
-            "DateLessThan",
-            json!("2026-01-03T00:00:00Z"),
-            json!("2026-01-01T00:00:00Z"),
-        ),
-        (
-            "kms:ScheduleKeyDeletionPendingWindowInDays",
-            "ScheduleKeyDeletion",
-            none.clone(),
-            "NumericEquals",
-            json!(30),
-            json!(7),
-        ),
-        (
-            "kms:RotationPeriodInDays",
-            "EnableKeyRotation",
-            none.clone(),
-            "NumericEquals",
-            json!(365),
-            json!(90),
-        ),
-        (
-            "kms:BypassPolicyLockoutSafetyCheck",
-            "PutKeyPolicy",
-            json!({"BypassPolicyLockoutSafetyCheck": true}),
-            "Bool",
-            json!(true),
-            json!(false),
-        ),
-        (
-            "aws:RequestTag/stage",
-            "TagResource",
-            tags.clone(),
-            is,
-            json!("test"),
-            json!("live"),
-        ),
-        (
-            "aws:TagKeys",
-            "UntagResource",
-            none.clone(),
-            "ForAllValues:StringEquals",
-            json!(["stage"]),
-            json!(["team"]),
-        ),
-        (
-            "aws:ResourceTag/team",
-            "Encrypt",
-            none.clone(),
-            is,
-            json!("red"),
-            json!("blue"),
-        ),
-        (
-            "aws:ResourceAccount",
-            "Encrypt",
-            none.clone(),
-            is,
-            json!(account),
-            json!("444455556666"),
-        ),
-        (
-            "aws:PrincipalArn",
-            "GenerateRandom",
-            none.clone(),
-            "ArnLike",
-            json!("arn:aws:iam::*:user/app"),
-            json!("arn:aws:iam::*:user/ann"),
-        ),
-        (
-            "aws:PrincipalAccount",
-            "GenerateRandom",
-            none.clone(),
-            is,
-            json!(account),
-            json!("444455556666"),
-        ),
-        (
-            "aws:PrincipalType",
-            "GenerateRandom",
-            none.clone(),
-            is,
-            json!("User"),
-            json!("Account"),
-        ),
-        (
-            "aws:username",
-            "GenerateRandom",
-            none.clone(),
-            is,
-            json!("app"),
-            json!("ann"),
-        ),
-        (
-            "aws:RequestedRegion",
-            "GenerateRandom",
-            none.clone(),
-            is,
-            json!("us-east-1"),
-            json!("eu-west-1"),
-        ),
-        (
-            "aws:SourceIp",
-            "ListKeys",
-            none.clone(),
-            "IpAddress",
-            json!("127.0.0.1/32"),
-            json!("192.0.2.0/24"),
-        ),
-        (
-            "aws:CurrentTime",
-            "ListKeys",
-            none.clone(),
-            "DateLessThan",
-            json!("2026-01-02T00:00:00Z"),
-            json!("2026-01-01T00:00:00Z"),
-        ),
-        (
-            "aws:EpochTime",
-            "ListKeys",
-            none.clone(),
-            "NumericLessThan",
-            json!(1_767_312_000),
-            json!(1_767_225_600),
-        ),
+    rows! {
+        "kms:EncryptionContext:tenant" in "Encrypt": "StringEquals" "a" not "b";
+        "kms:EncryptionContext:tenant" in "GenerateDataKeyPair": "StringEquals" "a" not "b";
+        "kms:EncryptionContextKeys" in "Decrypt": "ForAllValues:StringEquals" ["tenant"] not ["Tenant"];
+        "kms:CallerAccount" in "DescribeKey": "StringEquals" account not "444455556666";
+        "kms:KeySpec" in "Sign": "StringEquals" "ECC_NIST_P256" not "RSA_2048";
+        "kms:KeySpec" in "CreateKey": "StringEquals" "SYMMETRIC_DEFAULT" not "RSA_2048";
+        "kms:KeyUsage" in "GenerateMac": "StringEquals" "GENERATE_VERIFY_MAC" not "SIGN_VERIFY";
+        "kms:KeyUsage" in "CreateKey": "StringEquals" "ENCRYPT_DECRYPT" not "SIGN_VERIFY";
+        "kms:KeyOrigin" in "ImportKeyMaterial": "StringEquals" "EXTERNAL" not "AWS_KMS";
+        "kms:KeyOrigin" in "CreateKey": "StringEquals" "AWS_KMS" not "EXTERNAL";
+        "kms:MultiRegion" in "UpdatePrimaryRegion": "Bool" true not false;
+        "kms:MultiRegion" in "CreateKey": "Bool" false not true;
+        "kms:PrimaryRegion" in "UpdatePrimaryRegion": "StringEquals" "eu-west-1" not "us-east-1";
+        "kms:GrantOperations" in "CreateGrant": "ForAllValues:StringEquals" ["Encrypt"] not ["Decrypt"];
+        "kms:GranteePrincipal" in "CreateGrant": "StringEquals" "arn:aws:iam::000000000000:user/app" not app;
+        "kms:RetiringPrincipal" in "CreateGrant" with {"RetiringPrincipal": app}: "StringEquals" app
+            not "arn:aws:iam::000000000000:user/app";
+        "kms:GrantIsForAWSResource" in "CreateGrant": "Bool" false not true;
+        "kms:GrantIsForAWSResource" in "ListGrants": "Bool" false not true;
+        "kms:GrantIsForAWSResource" in "RevokeGrant": "Bool" false not true;
+        "kms:GrantConstraintType" in "CreateGrant" with {"Constraints": {"EncryptionContextSubset": {"tenant": "a"}}}: "StringEquals" "EncryptionContextSubset"
+            not "EncryptionContextEquals";
+        "kms:EncryptionContext:tenant" in "CreateGrant" with {"Constraints": {"EncryptionContextEquals": {"tenant": "a"}}}: "StringEquals" "a"
+            not "b";
+        "kms:EncryptionAlgorithm" in "Encrypt": "StringEquals" "SYMMETRIC_DEFAULT" not "RSAES_OAEP_SHA_256";
+        "kms:EncryptionAlgorithm" in "ReEncrypt": "StringEquals" "SYMMETRIC_DEFAULT" not "RSAES_OAEP_SHA_256";
+        "kms:SigningAlgorithm" in "Sign": "StringEquals" "ECDSA_SHA_256" not "ECDSA_SHA_384";
+        "kms:SigningAlgorithm" in "Verify": "StringEquals" "ECDSA_SHA_256" not "ECDSA_SHA_384";
+        "kms:MessageType" in "Sign": "StringEquals" "RAW" not "DIGEST";
+        "kms:MessageType" in "Verify" with {"MessageType": "RAW"}: "StringEquals" "RAW" not "DIGEST";
+        "kms:MacAlgorithm" in "GenerateMac": "StringEquals" "HMAC_SHA_256" not "HMAC_SHA_512";
+        "kms:MacAlgorithm" in "VerifyMac": "StringEquals" "HMAC_SHA_256" not "HMAC_SHA_512";
+        "kms:KeyAgreementAlgorithm" in "DeriveSharedSecret": "StringEquals" "ECDH" not "DH";
+        "kms:DataKeyPairSpec" in "GenerateDataKeyPair": "StringEquals" "ECC_NIST_P256" not "RSA_2048";
+        "kms:ReEncryptOnSameKey" in "ReEncrypt": "Bool" false not true;
+        "kms:WrappingAlgorithm" in "GetParametersForImport": "StringEquals" "RSAES_OAEP_SHA_256" not "RSAES_OAEP_SHA_1";
+        "kms:WrappingKeySpec" in "GetParametersForImport": "StringEquals" "RSA_2048" not "RSA_4096";
+        "kms:ExpirationModel" in "ImportKeyMaterial": "StringEquals" "KEY_MATERIAL_DOES_NOT_EXPIRE"
+            not "KEY_MATERIAL_EXPIRES";
+        "kms:ValidTo" in "ImportKeyMaterial" with {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": 1_767_312_000}: "DateLessThan" "2026-01-03T00:00:00Z"
+            not "2026-01-01T00:00:00Z";
+        "kms:ScheduleKeyDeletionPendingWindowInDays" in "ScheduleKeyDeletion": "NumericEquals" 30 not 7;
+        "kms:RotationPeriodInDays" in "EnableKeyRotation": "NumericEquals" 365 not 90;
+        "kms:BypassPolicyLockoutSafetyCheck" in "PutKeyPolicy" with {"BypassPolicyLockoutSafetyCheck": true}: "Bool" true
+            not false;
+        "aws:RequestTag/stage" in "TagResource" with {"Tags": [{"TagKey": "stage", "TagValue": "test"}]}: "StringEquals" "test"
+            not "live";
+        "aws:TagKeys" in "UntagResource": "ForAllValues:StringEquals" ["stage"] not ["team"];
+        "aws:ResourceTag/team" in "Encrypt": "StringEquals" "red" not "blue";
+        "aws:ResourceAccount" in "Encrypt": "StringEquals" account not "444455556666";
+        "aws:PrincipalArn" in "GenerateRandom": "ArnLike" "arn:aws:iam::*:user/app" not "arn:aws:iam::*:user/ann";
+        "aws:PrincipalAccount" in "GenerateRandom": "StringEquals" account not "444455556666";
+        "aws:PrincipalType" in "GenerateRandom": "StringEquals" "User" not "Account";
+        "aws:username" in "GenerateRandom": "StringEquals" "app" not "ann";
+        "aws:RequestedRegion" in "GenerateRandom": "StringEquals" "us-east-1" not "eu-west-1";
+        "aws:SourceIp" in "ListKeys": "IpAddress" "127.0.0.1/32" not "192.0.2.0/24";
+        "aws:CurrentTime" in "ListKeys": "DateLessThan" "2026-01-02T00:00:00Z" not "2026-01-01T00:00:00Z";
+        "aws:EpochTime" in "ListKeys": "NumericLessThan" 1_767_312_000 not 1_767_225_600;
         // This listener speaks plain HTTP; over TLS see the tests of TLS.
-        (
-            "aws:SecureTransport",
-            "ListKeys",
-            none,
-            "Bool",
-            json!(false),
-            json!(true),
-        ),
-    ]
+        "aws:SecureTransport" in "ListKeys": "Bool" false not true;
+    }
 }
 
 fn merged(mut input: Value, more: &Value) -> Value {
@@ -455,13 +117,17 @@ async fn every_condition_key_is_filled_from_the_request_that_has_it() {
     let account = server.initialised.account.clone();
     let app = server.person(&account, "app").await;
     let mut found = Vec::new();
-    for (key, operation, more, operator, right, wrong) in rows(account.as_str()) {
-        for (value, expected) in [(wrong, false), (right, true)] {
+    for row in rows(account.as_str()) {
+        let (key, operation) = (row.key, row.operation);
+        for (value, expected) in [(row.wrong, false), (row.right, true)] {
             let call = made(&server, operation).await;
-            let condition = json!({ operator: { key: value } });
+            let condition = json!({ row.operator: { key: value } });
             let statement = json!({"Effect": "Allow", "Action": call.actions, "Resource": "*", "Condition": condition});
             server.give(&app, &json!([statement])).await;
-            let (code, message) = server.send_as(&app, operation, &merged(call.input, &more)).await.said();
+            let (code, message) = server
+                .send_as(&app, operation, &merged(call.input, &row.with))
+                .await
+                .said();
             let as_expected = if expected {
                 code == call.allowed
             } else {

@@ -33,6 +33,16 @@ impl Fork {
         }
     }
 
+    /// Asks a service about the key, which must say that its row is not what was written.
+    async fn names_the_key(&self, service: &Service) {
+        let described = service.describe_key(&self.h.operator(), describe(&self.key)).await;
+        let error = described.expect_err("refused");
+        assert!(
+            matches!(error, ServiceError::Tampered { table: "kms_keys", .. }),
+            "{error}"
+        );
+    }
+
     fn revision(&self) -> u64 {
         self.h.store.edit().head.as_ref().expect("a head").metadata_revision
     }
@@ -140,14 +150,7 @@ async fn another_content_of_a_row_at_the_same_revision_is_named() {
     carry(&fork.there, &mut store.edit(), revision);
     store.edit().changes = changes;
     let service = fork.h.open(&store, 9).await.expect("opens");
-    let error = service
-        .describe_key(&operator, describe(&fork.key))
-        .await
-        .expect_err("refused");
-    assert!(
-        matches!(error, ServiceError::Tampered { table: "kms_keys", .. }),
-        "{error}"
-    );
+    fork.names_the_key(&service).await;
 }
 
 #[tokio::test]
@@ -160,14 +163,7 @@ async fn a_running_node_refuses_a_row_of_another_course_of_events() {
     let revision = fork.revision();
     let (_, node) = fork.h.node(9).await;
     carry(&fork.there, &mut fork.h.store.edit(), revision);
-    let error = node
-        .describe_key(&operator, describe(&fork.key))
-        .await
-        .expect_err("refused");
-    assert!(
-        matches!(error, ServiceError::Tampered { table: "kms_keys", .. }),
-        "{error}"
-    );
+    fork.names_the_key(&node).await;
     assert_eq!(fork.h.last_event()["errorCode"], "TamperedRow");
 }
 
@@ -181,14 +177,7 @@ async fn a_running_node_refuses_a_row_from_beyond_the_head() {
     let (_, node) = fork.h.node(9).await;
     let ahead = fork.revision() + 2;
     carry(&fork.there, &mut fork.h.store.edit(), ahead);
-    let error = node
-        .describe_key(&operator, describe(&fork.key))
-        .await
-        .expect_err("refused");
-    assert!(
-        matches!(error, ServiceError::Tampered { table: "kms_keys", .. }),
-        "{error}"
-    );
+    fork.names_the_key(&node).await;
     assert_eq!(fork.h.last_event()["errorCode"], "TamperedRow");
 }
 

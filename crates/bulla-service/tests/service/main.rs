@@ -1,5 +1,6 @@
 //! The key service over a store that a test can edit, stop and break, and over SQLite.
 
+mod access_events;
 mod accesses;
 mod administration;
 mod aliases;
@@ -39,9 +40,12 @@ mod provider;
 mod races;
 mod regions;
 mod retirable;
+mod roles_and_groups;
 mod rotation;
 mod secret_search;
 mod served_regions;
+mod session_limits;
+mod session_races;
 mod sessions;
 mod side_permissions;
 mod signing;
