@@ -17,6 +17,7 @@ mod context;
 mod decide;
 mod defaults;
 mod error;
+mod evaluation;
 mod json;
 mod operator;
 mod parse;
@@ -32,6 +33,8 @@ pub use defaults::default_key_policy;
 pub use error::PolicyError;
 pub use statement::{Effect, Verdict};
 
+use self::evaluation::Evaluation;
+use self::pattern::Template;
 use self::statement::Statement;
 
 /// Most bytes of a document: 32 KiB, as AWS has it for key policies.
@@ -55,6 +58,10 @@ pub enum PolicyKind {
 #[derive(Debug)]
 pub struct Policy {
     statements: Box<[Statement]>,
+    /// The condition keys that its conditions ask for, in lower case.
+    keys: Box<[Box<str>]>,
+    /// The lists of actions that its statements name, in lower case.
+    actions: Box<[Box<[Template]>]>,
 }
 
 impl Policy {
@@ -69,9 +76,10 @@ impl Policy {
 
     /// What the policy says of a request. Every statement that denies is found before any that allows.
     pub fn evaluate(&self, request: &Request<'_>) -> Verdict {
+        let evaluation = Evaluation::new(self, request);
         let mut verdict = Verdict::default();
         for (at, statement) in self.statements.iter().enumerate() {
-            statement.judge(at, request, &mut verdict);
+            statement.judge(at, &evaluation, &mut verdict);
             if verdict.denied.is_some() {
                 break;
             }
@@ -81,20 +89,22 @@ impl Policy {
 
     /// Every statement that applies to a request, by its index; for explanations, where [`evaluate`](Self::evaluate) stops early.
     pub fn applying(&self, request: &Request<'_>) -> Vec<(usize, Effect)> {
+        let evaluation = Evaluation::new(self, request);
         let applying = self.statements.iter().enumerate();
         applying
             .filter(|(at, statement)| {
                 let mut verdict = Verdict::default();
-                statement.judge(*at, request, &mut verdict);
+                statement.judge(*at, &evaluation, &mut verdict);
                 verdict != Verdict::default()
             })
             .map(|(at, statement)| (at, statement.effect))
             .collect()
     }
 
-    /// Whether a condition asks for `key`, in lower case: for keys whose values take more than memory to find.
+    /// Whether a condition asks for `key`, in lower case: for keys whose values take more than memory to find. Variables need one value,
+    /// so they are no way to ask for a key that may have several.
     pub fn asks_for(&self, key: &str) -> bool {
-        self.statements.iter().any(|statement| statement.asks_for(key))
+        self.keys.iter().any(|asked| **asked == *key)
     }
 
     /// The `Sid` of a statement.

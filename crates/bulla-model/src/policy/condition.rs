@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::evaluation::Evaluation;
 use super::operator::{Base, Operator, Order, SetOperator};
 use super::pattern::{ArnTemplate, Syntax, Template, arn_components};
 use super::scalar::{Decimal, Network, parse_date};
@@ -11,8 +12,8 @@ use super::{Effect, RequestContext};
 /// One operator on one key.
 #[derive(Debug)]
 pub(super) struct Condition {
-    /// In lower case.
-    key: Box<str>,
+    /// Index of the condition key among the policy's.
+    key: usize,
     operator: Operator,
     wanted: Wanted,
 }
@@ -50,7 +51,7 @@ enum Hit {
 impl Condition {
     pub(super) fn compile(
         operator: Operator,
-        key: &str,
+        key: usize,
         values: &[String],
         variables: bool,
     ) -> Result<Self, &'static str> {
@@ -86,21 +87,13 @@ impl Condition {
                 }
             }
         };
-        Ok(Self {
-            key: key.to_lowercase().into(),
-            operator,
-            wanted,
-        })
-    }
-
-    pub(super) fn key(&self) -> &str {
-        &self.key
+        Ok(Self { key, operator, wanted })
     }
 
     /// Whether the condition is met. `effect` is the statement's: what AWS's pages leave open is read against the asker.
-    pub(super) fn is_met(&self, effect: Effect, context: &dyn RequestContext) -> bool {
-        let values = context.values(&self.key);
-        let values = values.as_slice();
+    pub(super) fn is_met(&self, effect: Effect, evaluation: &Evaluation<'_>) -> bool {
+        let context = evaluation.request.context;
+        let values = evaluation.values(self.key).as_slice();
         if let Wanted::Absent { absent, present } = self.wanted {
             return if values.is_empty() { absent } else { present };
         }

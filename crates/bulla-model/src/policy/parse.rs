@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::condition::Condition;
 use super::json::{self, Json};
@@ -30,6 +30,8 @@ pub(super) fn parse(kind: PolicyKind, document: &str) -> Result<Policy, PolicyEr
         kind,
         variables: false,
         cost: 0,
+        keys: HashMap::new(),
+        actions: Vec::new(),
     };
     let mut statements = None;
     for (name, value) in &members {
@@ -82,8 +84,12 @@ pub(super) fn parse(kind: PolicyKind, document: &str) -> Result<Policy, PolicyEr
             }
         }
     }
+    let mut keys: Vec<(Box<str>, usize)> = reader.keys.into_iter().collect();
+    keys.sort_unstable_by_key(|(_, at)| *at);
     Ok(Policy {
         statements: statements.into(),
+        keys: keys.into_iter().map(|(key, _)| key).collect(),
+        actions: reader.actions.into(),
     })
 }
 
@@ -91,6 +97,10 @@ struct Reader {
     kind: PolicyKind,
     variables: bool,
     cost: usize,
+    /// The condition keys so far, in lower case, each with its index.
+    keys: HashMap<Box<str>, usize>,
+    /// The different lists of actions so far.
+    actions: Vec<Box<[Template]>>,
 }
 
 impl Reader {
@@ -201,7 +211,8 @@ impl Reader {
         Ok(named.into())
     }
 
-    fn actions(&mut self, value: &Json, place: &str) -> Result<Box<[Template]>, PolicyError> {
+    /// The index of the list of actions.
+    fn actions(&mut self, value: &Json, place: &str) -> Result<usize, PolicyError> {
         let mut actions = Vec::new();
         for (text, here) in texts(value, place)? {
             let legal = |part: &str, more: &[u8]| {
@@ -226,7 +237,11 @@ impl Reader {
             self.spend(template.cost(), &here)?;
             actions.push(template);
         }
-        Ok(actions.into())
+        let known = self.actions.iter().position(|list| **list == *actions);
+        Ok(known.unwrap_or_else(|| {
+            self.actions.push(actions.into());
+            self.actions.len() - 1
+        }))
     }
 
     fn resources(&mut self, negated: bool, value: &Json, place: &str) -> Result<Resources, PolicyError> {
@@ -260,11 +275,14 @@ impl Reader {
             for (key, value) in keys {
                 let here = format!("{here}/{}", escape(key));
                 self.check_key(operator, key, &here)?;
-                if !seen.insert(key.to_lowercase()) {
+                let lower = key.to_lowercase();
+                let next = self.keys.len();
+                let at = *self.keys.entry(lower.as_str().into()).or_insert(next);
+                if !seen.insert(lower) {
                     return Err(PolicyError::at(&here, "The condition key is there twice"));
                 }
                 let values = values(value, &here)?;
-                let condition = Condition::compile(operator, key, &values, self.variables);
+                let condition = Condition::compile(operator, at, &values, self.variables);
                 let condition =
                     condition.map_err(|problem| PolicyError::at(&here, format!("The value is {problem}")))?;
                 self.spend(condition.cost(), &here)?;

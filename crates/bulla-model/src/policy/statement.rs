@@ -1,6 +1,6 @@
 use super::Request;
 use super::condition::Condition;
-use super::pattern::Template;
+use super::evaluation::Evaluation;
 use super::principal::{Principals, Standing};
 use super::resource::Resources;
 
@@ -34,8 +34,8 @@ pub(super) struct Statement {
     pub(super) principals: Option<Principals>,
     /// Whether it is `NotAction`.
     pub(super) not_actions: bool,
-    /// In lower case.
-    pub(super) actions: Box<[Template]>,
+    /// Index of its list of actions among the policy's.
+    pub(super) actions: usize,
     pub(super) resources: About,
     pub(super) conditions: Box<[Condition]>,
 }
@@ -51,8 +51,8 @@ pub(super) enum About {
 
 impl Statement {
     /// Notes in `verdict` what the statement, the one at `at`, says.
-    pub(super) fn judge(&self, at: usize, request: &Request<'_>, verdict: &mut Verdict) {
-        let standing = self.standing(request);
+    pub(super) fn judge(&self, at: usize, evaluation: &Evaluation<'_>, verdict: &mut Verdict) {
+        let standing = self.standing(evaluation.request);
         let place = match (self.effect, standing) {
             (_, Standing::Unnamed) => return,
             (Effect::Deny, _) => &mut verdict.denied,
@@ -60,17 +60,12 @@ impl Statement {
             (Effect::Allow, Standing::Session) if verdict.session.is_none() => &mut verdict.session,
             (Effect::Allow, Standing::Himself | Standing::Session) => &mut verdict.allowed,
         };
-        if place.is_none() && self.applies(request) {
+        if place.is_none() && self.applies(evaluation) {
             *place = Some(at);
             if standing == Standing::Session && verdict.allowed.is_none() && verdict.denied.is_none() {
                 verdict.allowed = Some(at);
             }
         }
-    }
-
-    /// Whether a condition is on `key`. Variables need one value, so they are no way to ask for a key that may have several.
-    pub(super) fn asks_for(&self, key: &str) -> bool {
-        self.conditions.iter().any(|condition| condition.key() == key)
     }
 
     fn standing(&self, request: &Request<'_>) -> Standing {
@@ -83,24 +78,21 @@ impl Statement {
         }
     }
 
-    fn applies(&self, request: &Request<'_>) -> bool {
-        let context = request.context;
-        let named = self
-            .actions
-            .iter()
-            .any(|action| action.matches(&request.action, context) == Some(true));
-        if named == self.not_actions {
+    fn applies(&self, evaluation: &Evaluation<'_>) -> bool {
+        if evaluation.names_action(self.actions) == self.not_actions {
             return false;
         }
         let about = match &self.resources {
             About::Everything => true,
             About::Nothing => false,
-            About::Resources(resources) => resources.include(request).unwrap_or(self.effect == Effect::Deny),
+            About::Resources(resources) => resources
+                .include(evaluation.request)
+                .unwrap_or(self.effect == Effect::Deny),
         };
         about
             && self
                 .conditions
                 .iter()
-                .all(|condition| condition.is_met(self.effect, context))
+                .all(|condition| condition.is_met(self.effect, evaluation))
     }
 }
