@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::sigv4::SigningKeys;
-use crate::tls::{Certificate, TlsError};
+use crate::tls::{self, Certificate, TlsError};
 
 const SIGNING_KEYS: usize = 10_000;
 const READY_FRESH: Duration = Duration::from_millis(100);
@@ -160,7 +160,7 @@ impl BoundServer {
         let (stage, stages) = watch::channel(Stage::Serving);
         tokio::select! {
             never = self.accept(&permits, &stages) => match never {},
-            never = self.watch_certificate() => match never {},
+            never = tls::watch(self.certificate.as_ref()) => match never {},
             () = shutdown => {}
         }
         drop(self.listener);
@@ -209,24 +209,6 @@ impl BoundServer {
                 drop(admitted);
                 drop(permit);
             });
-        }
-    }
-
-    async fn watch_certificate(&self) -> Infallible {
-        let Some(certificate) = &self.certificate else {
-            std::future::pending().await
-        };
-        loop {
-            tokio::time::sleep(certificate.poll()).await;
-            let certificate = certificate.clone();
-            match tokio::task::spawn_blocking(move || certificate.reload_if_changed()).await {
-                Ok(Ok(true)) => tracing::info!("the certificate was read again"),
-                Ok(Err(error)) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "the changed certificate can't be used: the old one stays");
-                }
-                Ok(Ok(false)) | Err(_) => {}
-            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! TLS, with a certificate that can be replaced while the server runs.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -96,11 +97,6 @@ impl Certificate {
         }
         Ok(changed)
     }
-
-    /// How often to look for a change.
-    pub(crate) fn poll(&self) -> std::time::Duration {
-        self.files.poll
-    }
 }
 
 impl ResolvesServerCert for Certificate {
@@ -123,6 +119,25 @@ fn client_verifier(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<dy
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
     let verifier = builder.allow_unauthenticated().build();
     verifier.map_err(|error| TlsError::Unusable(rustls::Error::General(error.to_string())))
+}
+
+/// Looks for a change of the files from time to time, and reads them again where there is one.
+pub(crate) async fn watch(certificate: Option<&Arc<Certificate>>) -> Infallible {
+    let Some(certificate) = certificate else {
+        std::future::pending().await
+    };
+    loop {
+        tokio::time::sleep(certificate.files.poll).await;
+        let certificate = certificate.clone();
+        match tokio::task::spawn_blocking(move || certificate.reload_if_changed()).await {
+            Ok(Ok(true)) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the changed certificate can't be used: the old one stays");
+            }
+            Ok(Ok(false)) | Err(_) => {}
+        }
+    }
 }
 
 /// When the files were last written; `None` while one of them is missing, as between the two steps of a replacement.

@@ -1,6 +1,9 @@
 //! The bodies of the HTTP protocol: the proto3 JSON of `temporal.api.common.v1.Payloads`, and the shape of the server that Bulla
 //! replaces (`spec/temporal-codec.md`).
 
+mod details;
+mod message;
+mod raw;
 mod read;
 mod text;
 mod write;

@@ -24,7 +24,7 @@ use crate::clients::Clients;
 use crate::config::TlsFiles;
 use crate::network::{Network, client_address, is_secure};
 use crate::server::{ReloadHandle, ServerError};
-use crate::tls::Certificate;
+use crate::tls::{self, Certificate};
 
 /// Where and how a codec listens.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl BoundCodecServer {
         let graceful = GracefulShutdown::new();
         tokio::select! {
             never = self.accept(&permits, &graceful) => match never {},
-            never = self.watch_certificate() => match never {},
+            never = tls::watch(self.certificate.as_ref()) => match never {},
             () = shutdown => {}
         }
         drop(self.listener);
@@ -168,24 +168,6 @@ impl BoundCodecServer {
                 drop(admitted);
                 drop(permit);
             });
-        }
-    }
-
-    async fn watch_certificate(&self) -> Infallible {
-        let Some(certificate) = &self.certificate else {
-            std::future::pending().await
-        };
-        loop {
-            tokio::time::sleep(certificate.poll()).await;
-            let certificate = certificate.clone();
-            match tokio::task::spawn_blocking(move || certificate.reload_if_changed()).await {
-                Ok(Ok(true)) => tracing::info!("the certificate was read again"),
-                Ok(Err(error)) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "the changed certificate can't be used: the old one stays");
-                }
-                Ok(Ok(false)) | Err(_) => {}
-            }
         }
     }
 }

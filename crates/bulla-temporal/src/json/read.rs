@@ -1,11 +1,9 @@
-use std::fmt;
+use serde::de::{Deserialize, DeserializeSeed};
 
-use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
-use super::text::{Text, decode_base64};
-use super::{BESIDE, MAX_METADATA_ENTRIES, MAX_PAYLOADS, Shape};
-use crate::{ExternalPayload, Payload};
+use super::message::{self, OnePayload, RawPayloads};
+use super::raw::RawPayload;
+use super::{MAX_METADATA_ENTRIES, Shape};
+use crate::Payload;
 
 /// A request's payloads and the form that they came in.
 #[derive(Debug)]
@@ -42,16 +40,6 @@ pub enum ReadError {
     #[error("payload {0} is in another shape than the ones before it")]
     MixedShapes(usize),
 }
-
-/// Encodings as the replaced server writes them, which no client's base64 is.
-const LITERALS: [&str; 6] = [
-    "json/plain",
-    "json/protobuf",
-    "binary/null",
-    "binary/plain",
-    "binary/protobuf",
-    "binary/encrypted",
-];
 
 /// Reads a request's body.
 ///
@@ -92,9 +80,8 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, ReadError> {
 impl ReadError {
     /// Keeps the place, and of the reason only what quotes nothing.
     fn of(error: serde_json::Error) -> Self {
-        const REASONS: [&str; 6] = [UNKNOWN, TWICE, NULL_ELEMENT, TOO_MANY, TOO_MUCH_METADATA, NO_SIZE];
         let text = error.to_string();
-        let reason = REASONS.into_iter().find(|reason| text.starts_with(reason));
+        let reason = message::REASONS.into_iter().find(|reason| text.starts_with(reason));
         Self::Json {
             reason: reason.unwrap_or(if error.is_data() {
                 "a value of another kind"
@@ -107,281 +94,11 @@ impl ReadError {
     }
 }
 
-const UNKNOWN: &str = "an unknown member";
-const TWICE: &str = "a member given twice";
-const NULL_ELEMENT: &str = "null as an element";
-const TOO_MANY: &str = "more than 16384 payloads";
-const TOO_MUCH_METADATA: &str = "more than 65536 metadata entries";
-const NO_SIZE: &str = "a size that is no 64-bit integer";
-
-/// A payload as it lies in the body.
-#[derive(Default)]
-struct RawPayload<'a> {
-    metadata: Vec<(Text<'a>, Option<Text<'a>>)>,
-    data: Option<Text<'a>>,
-    external_payloads: Vec<ExternalPayload>,
-    beside: [Option<Text<'a>>; BESIDE.len()],
-}
-
-impl RawPayload<'_> {
-    fn encoding(&self) -> Option<&str> {
-        let found = self.metadata.iter().find(|(name, _)| &**name == "encoding");
-        found.and_then(|(_, value)| value.as_deref())
-    }
-
-    fn is_literal(&self) -> bool {
-        self.encoding().is_some_and(|encoding| LITERALS.contains(&encoding)) || self.beside.iter().any(Option::is_some)
-    }
-
-    /// Whether its encoding is the base64 of one.
-    fn is_base64(&self) -> bool {
-        let decoded = self.encoding().and_then(decode_base64);
-        decoded.is_some_and(|name| name.contains(&b'/') && name.iter().all(u8::is_ascii_graphic))
-    }
-
-    fn into_payload(self, shape: Shape, index: usize) -> Result<Payload, ReadError> {
-        let refused = |what| move || ReadError::Base64 { index, what };
-        let mut payload = Payload::default();
-        if let Some(data) = &self.data {
-            payload.data = decode_base64(data).ok_or_else(refused("data"))?;
-        }
-        for (name, value) in &self.metadata {
-            let text = value.as_deref().unwrap_or_default();
-            let value = match shape {
-                Shape::Proto => decode_base64(text).ok_or_else(refused("a metadata value"))?,
-                Shape::Replaced => text.into(),
-            };
-            payload.metadata.insert((**name).to_owned(), value);
-        }
-        for (name, value) in BESIDE.into_iter().zip(&self.beside) {
-            if let Some(value) = value {
-                payload.metadata.insert(name.to_owned(), value.as_bytes().to_vec());
-            }
-        }
-        payload.external_payloads = self.external_payloads;
-        Ok(payload)
-    }
-}
-
-/// `Payloads`: a list under one name.
-struct RawPayloads<'a>(Vec<RawPayload<'a>>);
-
-impl<'de> Deserialize<'de> for RawPayloads<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Message;
-        impl<'de> Visitor<'de> for Message {
-            type Value = RawPayloads<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawPayloads<'de>, A::Error> {
-                let mut payloads = None;
-                while let Some(name) = map.next_key::<Text<'de>>()? {
-                    if &*name != "payloads" {
-                        return Err(A::Error::custom(UNKNOWN));
-                    }
-                    if payloads
-                        .replace(map.next_value::<Maybe<ListOfPayloads<'de>>>()?)
-                        .is_some()
-                    {
-                        return Err(A::Error::custom(TWICE));
-                    }
-                }
-                let payloads = payloads.and_then(|payloads| payloads.0).map(|list| list.0);
-                Ok(RawPayloads(payloads.unwrap_or_default()))
-            }
-        }
-        deserializer.deserialize_map(Message)
-    }
-}
-
-/// A member that may be `null`, which is as if it were not there.
-struct Maybe<T>(Option<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Maybe<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::<T>::deserialize(deserializer).map(Maybe)
-    }
-}
-
-struct ListOfPayloads<'a>(Vec<RawPayload<'a>>);
-
-impl<'de> Deserialize<'de> for ListOfPayloads<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = ListOfPayloads<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ListOfPayloads<'de>, A::Error> {
-                let mut payloads = Vec::new();
-                let mut budget = MAX_METADATA_ENTRIES;
-                while let Some(payload) = list.next_element_seed(OnePayload(&mut budget))? {
-                    if payloads.len() == MAX_PAYLOADS {
-                        return Err(A::Error::custom(TOO_MANY));
-                    }
-                    payloads.push(payload);
-                }
-                Ok(ListOfPayloads(payloads))
-            }
-        }
-        deserializer.deserialize_seq(List)
-    }
-}
-
-/// Reads one payload; counts metadata entries down from what is left for the request.
-struct OnePayload<'b>(&'b mut usize);
-
-impl<'de> DeserializeSeed<'de> for OnePayload<'_> {
-    type Value = RawPayload<'de>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawPayload<'de>, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for OnePayload<'_> {
-    type Value = RawPayload<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a payload")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<RawPayload<'de>, E> {
-        Err(E::custom(NULL_ELEMENT))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawPayload<'de>, A::Error> {
-        let mut payload = RawPayload::default();
-        // metadata, data, externalPayloads, and what may lie beside them.
-        let mut seen = [false; 3 + BESIDE.len()];
-        while let Some(name) = map.next_key::<Text<'de>>()? {
-            let beside = BESIDE.iter().position(|beside| **beside == *name);
-            let member = match &*name {
-                "metadata" => 0,
-                "data" => 1,
-                "externalPayloads" | "external_payloads" => 2,
-                _ => 3 + beside.ok_or_else(|| A::Error::custom(UNKNOWN))?,
-            };
-            if std::mem::replace(&mut seen[member], true) {
-                return Err(A::Error::custom(TWICE));
-            }
-            match member {
-                0 => payload.metadata = map.next_value_seed(Metadata(self.0))?,
-                1 => payload.data = map.next_value::<Maybe<Text<'de>>>()?.0,
-                2 => {
-                    let sizes = map.next_value::<Maybe<Vec<Details>>>()?.0.unwrap_or_default();
-                    payload.external_payloads = sizes.into_iter().map(|details| details.0).collect();
-                }
-                _ => payload.beside[member - 3] = map.next_value::<Maybe<Text<'de>>>()?.0,
-            }
-        }
-        Ok(payload)
-    }
-}
-
-struct Metadata<'b>(&'b mut usize);
-
-impl<'de> DeserializeSeed<'de> for Metadata<'_> {
-    type Value = Vec<(Text<'de>, Option<Text<'de>>)>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Metadata<'_> {
-    type Value = Vec<(Text<'de>, Option<Text<'de>>)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of strings")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Ok(Vec::new())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries: Self::Value = Vec::new();
-        let mut sorted = std::collections::BTreeSet::new();
-        while let Some(name) = map.next_key::<Text<'de>>()? {
-            *self.0 = self
-                .0
-                .checked_sub(1)
-                .ok_or_else(|| A::Error::custom(TOO_MUCH_METADATA))?;
-            if !sorted.insert((*name).to_owned()) {
-                return Err(A::Error::custom(TWICE));
-            }
-            entries.push((name, map.next_value::<Maybe<Text<'de>>>()?.0));
-        }
-        Ok(entries)
-    }
-}
-
-/// `ExternalPayloadDetails`.
-struct Details(ExternalPayload);
-
-impl<'de> Deserialize<'de> for Details {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Message;
-        impl<'de> Visitor<'de> for Message {
-            type Value = Details;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Details, A::Error> {
-                let mut size = None;
-                while let Some(name) = map.next_key::<Text<'de>>()? {
-                    if !matches!(&*name, "sizeBytes" | "size_bytes") {
-                        map.next_value::<IgnoredAny>()?;
-                        return Err(A::Error::custom(UNKNOWN));
-                    }
-                    if size.replace(map.next_value::<Maybe<Size>>()?).is_some() {
-                        return Err(A::Error::custom(TWICE));
-                    }
-                }
-                let size_bytes = size.and_then(|size| size.0).map_or(0, |size| size.0);
-                Ok(Details(ExternalPayload { size_bytes }))
-            }
-        }
-        deserializer.deserialize_map(Message)
-    }
-}
-
-/// A 64-bit integer as a number or a string.
-struct Size(i64);
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Size;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an integer")
-            }
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Size, E> {
-                Ok(Size(value))
-            }
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Size, E> {
-                i64::try_from(value).map(Size).map_err(|_| E::custom(NO_SIZE))
-            }
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Size, E> {
-                // Whole numbers that a double holds exactly, as in 1e3.
-                let exact = value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0;
-                exact.then_some(Size(value as i64)).ok_or_else(|| E::custom(NO_SIZE))
-            }
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Size, E> {
-                let plain = !text.starts_with('+');
-                let size = text.parse().ok().filter(|_| plain);
-                size.map(Size).ok_or_else(|| E::custom(NO_SIZE))
-            }
-        }
-        deserializer.deserialize_any(Number)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ExternalPayload;
+    use crate::json::MAX_PAYLOADS;
 
     fn payloads(json: &str) -> Vec<Payload> {
         let request = read(json.as_bytes()).expect(json);
