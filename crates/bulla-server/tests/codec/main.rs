@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod access;
+mod certificates;
 mod cors;
 mod outages;
 mod protocol;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use bulla_crypto::{SystemRandom, sha256};
 use bulla_kms::KeyProvider;
 use bulla_model::SystemClock;
+use bulla_server::ReloadHandle;
 use bulla_server::codec::{
     AccessSink, Allow, Codec, CodecConfig, CodecOperation, CodecServer, CodecServerConfig, Gate, Issuer, JwksSource,
     Origins, StaticToken, TableGate,
@@ -33,6 +35,7 @@ struct Running {
     address: SocketAddr,
     provider: Arc<FaultyProvider>,
     log: Arc<Log>,
+    reload: ReloadHandle,
 }
 
 #[derive(Debug, Default)]
@@ -53,13 +56,18 @@ impl AccessSink for Log {
     }
 }
 
+/// What issuers publish, and which pages were asked for.
 #[derive(Debug, Default)]
-struct Published(Mutex<Option<String>>);
+struct Published {
+    keys: Mutex<Option<String>>,
+    asked: Mutex<Vec<String>>,
+}
 
 #[async_trait]
 impl JwksSource for Published {
-    async fn fetch(&self, _: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-        let published = self.0.lock().unwrap().clone();
+    async fn fetch(&self, url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+        self.asked.lock().unwrap().push(url.to_owned());
+        let published = self.keys.lock().unwrap().clone();
         Ok(published.ok_or("not reached")?.into_bytes())
     }
 }
@@ -107,12 +115,21 @@ impl Running {
             allow("worker", "*", &[Encode, Decode, Rotate]),
             allow("reader", "default", &[Decode]),
             allow("issuer/*", "*", &[Decode]),
+            allow("temporal-cloud/alice", "default", &[Decode]),
         ];
         let tokens = vec![token("worker", "worker-token"), token("reader", "reader-token")];
         TableGate::new(tokens, issuers, source, rows, log, Arc::new(SystemClock))
     }
 
     async fn with(config: CodecConfig, gate: impl FnOnce(Arc<dyn AccessSink>) -> TableGate) -> Self {
+        Self::listening(config, listen("127.0.0.1:0"), gate).await
+    }
+
+    async fn listening(
+        config: CodecConfig,
+        listen: CodecServerConfig,
+        gate: impl FnOnce(Arc<dyn AccessSink>) -> TableGate,
+    ) -> Self {
         let provider = FaultyProvider::in_memory();
         let log = Arc::new(Log::default());
         let gate: Arc<dyn Gate> = Arc::new(gate(Arc::clone(&log) as _));
@@ -124,19 +141,20 @@ impl Running {
         let namespaces = Namespaces::new(rules, Unknown::Deny);
         let codec = PayloadCodec::new(namespaces, PayloadCodec::default_settings(), Arc::new(SystemRandom));
         let codec = Codec::new(Arc::new(codec), gate, config, Arc::new(SystemRandom));
-        let server = CodecServer::bind(listen("127.0.0.1:0"), Arc::new(codec)).await.unwrap();
-        let address = server.local_addr();
+        let server = CodecServer::bind(listen, Arc::new(codec)).await.unwrap();
+        let (address, reload) = (server.local_addr(), server.reload_handle());
         tokio::spawn(server.run(std::future::pending()));
-        Self { address, provider, log }
+        Self {
+            address,
+            provider,
+            log,
+            reload,
+        }
     }
 
     async fn send(&self, head: &str, body: impl AsRef<[u8]>) -> Answer {
-        let body = body.as_ref();
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let length = body.len();
-        let head = format!("{head}\r\nhost: codec\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream.write_all(body).await.unwrap();
+        stream.write_all(&request(head, body.as_ref())).await.unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
         Answer::read(&bytes)
@@ -159,6 +177,13 @@ impl Running {
     fn lines(&self) -> Vec<Value> {
         self.log.lines.lock().unwrap().clone()
     }
+}
+
+/// A request of a head without the lines that every request has.
+fn request(head: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("{head}\r\nhost: codec\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
 }
 
 fn listen(address: &str) -> CodecServerConfig {

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use bulla_kms::KmsErrorKind;
+use bulla_testkit::FaultyProvider;
 
 use crate::{PLAIN, Running};
 
@@ -30,38 +33,61 @@ async fn a_key_that_is_down_is_a_503_and_one_that_refuses_a_403_and_warm_caches_
     assert_eq!(codec.post("/codec/throttled/encode", "", PLAIN).await.status, 200);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_key_that_goes_down_in_the_middle_of_decodes_makes_no_wrong_answer() {
-    let codec = std::sync::Arc::new(Running::open().await);
-    let mut sealed = Vec::new();
-    for namespace in ["a", "b", "c", "d"] {
-        let path = format!("/codec/{namespace}/");
-        let answer = codec.post(&format!("{path}encode"), "", PLAIN).await;
-        sealed.push((format!("{path}decode"), answer.body));
+#[tokio::test]
+async fn a_key_that_is_killed_throttled_or_denied_in_the_middle_of_decodes_fails_with_the_right_class_and_warm_ones_go_on()
+ {
+    type Fault = fn(&FaultyProvider);
+    let faults: [(&str, Fault, u16, Option<&str>); 4] = [
+        ("killed", |provider| provider.set_down(true), 503, Some("1")),
+        (
+            "throttled for good",
+            |provider| provider.fail_next(3, KmsErrorKind::Throttled),
+            503,
+            Some("1"),
+        ),
+        (
+            "throttled for a while",
+            |provider| provider.fail_next(2, KmsErrorKind::Throttled),
+            200,
+            None,
+        ),
+        (
+            "denied",
+            |provider| provider.fail_next(1, KmsErrorKind::AccessDenied),
+            403,
+            None,
+        ),
+    ];
+    for (what, fault, status, retry_after) in faults {
+        let codec = Arc::new(Running::open().await);
+        let warm = codec.post("/codec/warm/encode", "", PLAIN).await.body;
+        assert_eq!(codec.post("/codec/warm/decode", "", &warm).await.status, 200);
+        let cold = codec.post("/codec/cold/encode", "", PLAIN).await.body;
+        let before = codec.provider.calls().unwrap;
+        codec.provider.hold();
+        let decode = {
+            let (codec, cold) = (Arc::clone(&codec), cold.clone());
+            tokio::spawn(async move { codec.post("/codec/cold/decode", "", cold).await })
+        };
+        codec.provider.wait_for_in_flight(1).await;
+        // The call is under way, and holds nobody up.
+        assert_eq!(codec.post("/codec/warm/decode", "", &warm).await.status, 200, "{what}");
+        assert_eq!(codec.post("/codec/warm/encode", "", PLAIN).await.status, 200, "{what}");
+        fault(&codec.provider);
+        codec.provider.release();
+        let answer = decode.await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("retry-after")),
+            (status, retry_after),
+            "{what}"
+        );
+        if status == 200 {
+            assert_eq!(answer.body, PLAIN.as_bytes());
+        } else {
+            assert!(!answer.message().is_empty() && answer.json().get("payloads").is_none());
+        }
+        assert!(codec.provider.calls().unwrap > before, "{what}");
+        let opened = codec.post("/codec/warm/decode", "", &warm).await;
+        assert_eq!((opened.status, &*opened.body), (200, PLAIN.as_bytes()), "{what}");
     }
-    let readers: Vec<_> = (0..16)
-        .map(|reader| {
-            let (codec, (path, body)) = (codec.clone(), sealed[reader % 4].clone());
-            tokio::spawn(async move {
-                for _ in 0..10 {
-                    let answer = codec.post(&path, "", &body).await;
-                    match answer.status {
-                        200 => assert_eq!(answer.body, PLAIN.as_bytes()),
-                        403 | 503 => {}
-                        other => unreachable!("{other}"),
-                    }
-                }
-            })
-        })
-        .collect();
-    codec.provider.fail_next(2, KmsErrorKind::Throttled);
-    codec.provider.fail_next(2, KmsErrorKind::AccessDenied);
-    codec.provider.set_down(true);
-    tokio::task::yield_now().await;
-    codec.provider.set_down(false);
-    for reader in readers {
-        reader.await.unwrap();
-    }
-    let after = codec.post(&sealed[0].0, "", &sealed[0].1).await;
-    assert!(matches!(after.status, 200 | 503));
 }
