@@ -8,6 +8,7 @@ use bulla_model::Region;
 use crate::codec::Codec;
 use crate::dev::DevClock;
 use crate::network::Network;
+use crate::tokens::Tokens;
 
 /// How the server listens, whom it believes and what it bears.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct ServerConfig {
     pub dev_clock: Option<Arc<DevClock>>,
     /// The Temporal codec under `/codec`, if there is one.
     pub codec: Option<Arc<Codec>>,
+    /// The token vault under `/v1/tokens`, if there is one.
+    pub tokens: Option<Arc<dyn Tokens>>,
     /// Limits.
     pub limits: Limits,
 }
@@ -96,6 +99,7 @@ impl ServerConfig {
             dev_hosts: Vec::new(),
             dev_clock: None,
             codec: None,
+            tokens: None,
             limits: Limits::default(),
         }
     }

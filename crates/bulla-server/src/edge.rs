@@ -22,6 +22,7 @@ use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
 use crate::rest;
 use crate::sigv4::SigningKeys;
+use crate::tokens::Tokens;
 
 /// What every request is answered with; one per server.
 pub(crate) struct Edge {
@@ -40,6 +41,8 @@ pub(crate) struct Edge {
     pub(crate) remote: bool,
     /// The Temporal codec under `/codec`.
     pub(crate) codec: Option<Arc<Codec>>,
+    /// The token vault under `/v1/tokens`.
+    pub(crate) tokens: Option<Arc<dyn Tokens>>,
     /// There in the dev mode only.
     pub(crate) dev_clock: Option<Arc<DevClock>>,
 }

@@ -27,6 +27,7 @@ mod rest;
 mod server;
 mod sigv4;
 mod tls;
+pub mod tokens;
 mod wiping;
 
 pub use aws::{CHOICES, Choices, ROUTES, RULES, Route, Rule};

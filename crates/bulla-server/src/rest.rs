@@ -7,16 +7,24 @@ mod audit_query;
 mod changes;
 mod client_report;
 mod cursor;
+mod delete_token;
 mod denied_report;
+mod get_token;
+mod get_tokens;
+mod list_tokens;
 mod openapi;
 mod outside_hours_report;
 mod principals_report;
 mod problem;
 mod put_audit_events;
+mod put_token;
 mod query;
 mod query_audit;
+mod refresh_token;
 mod request;
+mod revoke_tokens;
 mod route;
+mod token_body;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -112,19 +120,26 @@ async fn serve(
         Err(problem) => Err(problem),
     };
     match outcome {
-        Err(problem) if problem.is_of_the_edge() => {
-            let refusal = Refusal {
-                operation: route.name,
-                event_source: "bulla",
-                read_only: route.read_only,
-                code: problem.code,
-            };
-            edge.service.record_refusal(&call, refusal).await?;
+        Err(problem) => {
+            record(edge, &call, route, &problem).await?;
             Err(problem)
         }
-        // The service has recorded it.
         outcome => outcome,
     }
+}
+
+/// Records a problem that nobody has recorded yet.
+async fn record(edge: &Edge, call: &Call, route: &RestRoute, problem: &Problem) -> Result<(), Problem> {
+    if problem.is_unrecorded() {
+        let refusal = Refusal {
+            operation: route.name,
+            event_source: "bulla",
+            read_only: route.read_only,
+            code: problem.code,
+        };
+        edge.service.record_refusal(call, refusal).await?;
+    }
+    Ok(())
 }
 
 /// Finds who asks: by a bearer credential, or as in the AWS façade by a signature (for the service `bulla`), or anybody in the dev mode.

@@ -120,6 +120,7 @@ impl Server {
             remote: config.allow_remote_dev,
             dev_clock: config.dev_clock.filter(|_| dev),
             codec: config.codec,
+            tokens: config.tokens,
         };
         let acceptor = tls.map(TlsAcceptor::from);
         Ok(BoundServer {

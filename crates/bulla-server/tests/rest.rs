@@ -19,3 +19,8 @@ mod harness;
 mod openapi;
 #[path = "rest/protocol.rs"]
 mod protocol;
+#[path = "rest/tokens.rs"]
+mod tokens;
+/// The program's own implementation of the port: nothing here stands in for it.
+#[path = "../../bulla-cli/src/vault/port.rs"]
+mod vault_port;

@@ -8,13 +8,6 @@ pub(super) fn write(next: u64) -> String {
 /// Reads a cursor; the log's beginning where there is none.
 pub(super) fn read(cursor: Option<&str>) -> Result<u64, Problem> {
     let Some(cursor) = cursor else { return Ok(0) };
-    let refused = || {
-        Problem::new(
-            http::StatusCode::BAD_REQUEST,
-            "invalid_cursor",
-            "no cursor of this service",
-        )
-    };
     let bytes = base64_simd::URL_SAFE_NO_PAD
         .decode_to_vec(cursor.as_bytes())
         .map_err(|_| refused())?;
@@ -26,6 +19,32 @@ pub(super) fn read(cursor: Option<&str>) -> Result<u64, Problem> {
     } else {
         Err(refused())
     }
+}
+
+/// Where a page of names ended.
+pub(super) fn write_text(next: &str) -> String {
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(format!("t:{next}").as_bytes())
+}
+
+/// Reads a cursor of names; `None` where there is none.
+pub(super) fn read_text(cursor: Option<&str>) -> Result<Option<String>, Problem> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(cursor.as_bytes());
+    let text = String::from_utf8(bytes.map_err(|_| refused())?).map_err(|_| refused())?;
+    let text = text.strip_prefix("t:").ok_or_else(refused)?;
+    if write_text(text) == cursor {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(refused())
+    }
+}
+
+fn refused() -> Problem {
+    Problem::new(
+        http::StatusCode::BAD_REQUEST,
+        "invalid_cursor",
+        "no cursor of this service",
+    )
 }
 
 #[cfg(test)]
@@ -40,6 +59,11 @@ mod tests {
         assert_eq!(read(None).unwrap(), 0);
         for wrong in ["", "MTo", "7", "MTorNw", "Mjo3", "!"] {
             assert_eq!(read(Some(wrong)).unwrap_err().code, "invalid_cursor", "{wrong}");
+            assert_eq!(read_text(Some(wrong)).unwrap_err().code, "invalid_cursor", "{wrong}");
         }
+        for next in ["", "t:stripe:default", "ü"] {
+            assert_eq!(read_text(Some(&write_text(next))).unwrap().as_deref(), Some(next));
+        }
+        assert!(read(Some(&write_text("1"))).is_err() && read_text(Some(&write(1))).is_err());
     }
 }

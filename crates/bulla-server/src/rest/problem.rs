@@ -16,7 +16,9 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
     /// For people; nothing of what the client sent as a secret.
     pub(crate) detail: Option<String>,
-    cause: Option<ServiceError>,
+    /// Whether the audit log has it.
+    is_recorded: bool,
+    cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
@@ -25,7 +27,33 @@ impl Problem {
             status,
             code,
             detail: Some(detail.into()),
+            is_recorded: false,
             cause: None,
+        }
+    }
+
+    /// What went wrong below the edge, which has written its event where it could.
+    pub(super) fn caused(
+        status: StatusCode,
+        code: &'static str,
+        detail: Option<String>,
+        is_recorded: bool,
+        cause: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            detail,
+            is_recorded,
+            cause: Some(Box::new(cause)),
+        }
+    }
+
+    /// The same, known to be in the audit log.
+    pub(super) fn recorded(self) -> Self {
+        Self {
+            is_recorded: true,
+            ..self
         }
     }
 
@@ -84,9 +112,9 @@ impl Problem {
         ServiceError::Internal("the operation took too long").into()
     }
 
-    /// Whether the request was refused before the service heard of it.
-    pub(super) fn is_of_the_edge(&self) -> bool {
-        self.cause.is_none()
+    /// Whether nobody has written its event: the request was refused before the service heard of it.
+    pub(super) fn is_unrecorded(&self) -> bool {
+        !self.is_recorded
     }
 
     /// Whether the same request may succeed a little later.
@@ -123,7 +151,7 @@ impl Problem {
             return;
         }
         let mut causes = String::new();
-        let mut cause: Option<&dyn Error> = self.cause.as_ref().map(|error| error as &dyn Error);
+        let mut cause: Option<&dyn Error> = self.cause.as_deref().map(|error| error as &dyn Error);
         while let Some(error) = cause {
             let _ = write!(causes, "{}{error}", if causes.is_empty() { "" } else { ": " });
             cause = error.source();
@@ -150,12 +178,7 @@ impl From<ServiceError> for Problem {
             error if error.is_internal() => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             _ => (StatusCode::BAD_REQUEST, "invalid_request"),
         };
-        Self {
-            status,
-            code,
-            detail: error.message(),
-            cause: Some(error),
-        }
+        Self::caused(status, code, error.message(), true, error)
     }
 }
 
@@ -168,6 +191,7 @@ impl From<Failure> for Problem {
                 status: StatusCode::UNAUTHORIZED,
                 code: "unauthenticated",
                 detail: failure.message.map(Into::into),
+                is_recorded: false,
                 cause: None,
             },
         }

@@ -1,8 +1,8 @@
 use bulla_service::Call;
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,6 +18,7 @@ pub(crate) struct Request<'a> {
     pub(crate) call: &'a Call,
     parameters: Vec<(&'static str, String)>,
     pub(crate) query: Query,
+    pub(crate) headers: &'a HeaderMap,
     body: &'a [u8],
 }
 
@@ -32,7 +33,7 @@ impl<'a> Request<'a> {
     pub(super) fn read(
         edge: &'a Edge,
         call: &'a Call,
-        head: &Parts,
+        head: &'a Parts,
         route: &RestRoute,
         parameters: Vec<(&'static str, String)>,
         body: &'a [u8],
@@ -52,12 +53,12 @@ impl<'a> Request<'a> {
             call,
             parameters,
             query: Query::parse(head.uri.query().unwrap_or_default(), route.query)?,
+            headers: &head.headers,
             body,
         })
     }
 
     /// The part of the path that the route's `{name}` stands for.
-    #[expect(dead_code, reason = "no resource with a name in its path is here yet")]
     pub(crate) fn parameter(&self, name: &str) -> &str {
         let found = self.parameters.iter().find(|(of, _)| *of == name);
         found.map_or("", |(_, value)| value)

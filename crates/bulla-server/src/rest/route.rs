@@ -81,6 +81,13 @@ routes! {
     outside_hours_report,
     changes,
     put_audit_events,
+    put_token,
+    get_token,
+    get_tokens,
+    list_tokens,
+    refresh_token,
+    delete_token,
+    revoke_tokens,
 }
 
 /// What a method and a path lead to.

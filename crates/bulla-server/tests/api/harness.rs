@@ -42,6 +42,14 @@ impl Harness {
     }
 
     pub(crate) async fn with(configure: impl FnOnce(&mut ServerConfig)) -> Self {
+        Self::with_service(configure, async |_, _, _| {}).await
+    }
+
+    /// Starts a server whose configuration needs the service, or its directory.
+    pub(crate) async fn with_service(
+        configure: impl FnOnce(&mut ServerConfig),
+        mount: impl AsyncFnOnce(&mut ServerConfig, &Service, &Path),
+    ) -> Self {
         let mut config = ServerConfig::new("127.0.0.1:0".parse().unwrap());
         configure(&mut config);
         let directory = tempfile::tempdir().unwrap();
@@ -55,6 +63,7 @@ impl Harness {
             Mode::Production
         };
         let (service, initialised) = open(directory.path(), &clock, mode).await;
+        mount(&mut config, &service, directory.path()).await;
         let server = Server::bind(config, service.clone(), clock, Arc::new(SystemRandom))
             .await
             .unwrap();

@@ -58,6 +58,17 @@ impl User {
         request(h, "POST", path, &headers, &body.to_string()).await
     }
 
+    /// Sends a request with a body, unless that is null.
+    pub(crate) async fn send(&self, h: &Harness, method: &str, path: &str, body: &Value) -> Answer {
+        match body {
+            Value::Null => request(h, method, path, &self.header(), "").await,
+            body => {
+                let headers = format!("{}Content-Type: application/json\r\n", self.header());
+                request(h, method, path, &headers, &body.to_string()).await
+            }
+        }
+    }
+
     pub(crate) fn header(&self) -> String {
         format!("Authorization: Bearer {}\r\n", self.token)
     }

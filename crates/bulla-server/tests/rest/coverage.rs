@@ -5,7 +5,7 @@ use bulla_server::{REST_ROUTES, RestRoute, openapi};
 use serde_json::{Value, json};
 
 use crate::client::*;
-use crate::harness::{Answer, Harness};
+use crate::tokens::with_tokens;
 
 /// A request of each route that needs nothing but the permission; none where the route is everybody's.
 fn case(name: &str) -> Option<(&'static str, Value)> {
@@ -20,6 +20,15 @@ fn case(name: &str) -> Option<(&'static str, Value)> {
             "/v1/audit/events",
             json!({"batch_id": "one", "events": [{"name": "Open", "time": "2026-01-01T00:00:00Z"}]}),
         ),
+        "PutToken" => ("/v1/tokens/a/stripe", json!({"value": "s3cret", "ttl_seconds": 900})),
+        "GetToken" | "DeleteToken" => ("/v1/tokens/a/stripe", Value::Null),
+        "GetTokens" => (
+            "/v1/tokens/batch-get",
+            json!({"tokens": [{"client": "a", "provider": "stripe"}]}),
+        ),
+        "ListTokens" => ("/v1/tokens?client=a", Value::Null),
+        "RefreshToken" => ("/v1/tokens/a/fetched/refresh", Value::Null),
+        "RevokeTokens" => ("/v1/tokens/a/revoke", Value::Null),
         _ => return None,
     })
 }
@@ -29,20 +38,14 @@ fn event_of(route: &RestRoute) -> &'static str {
     match route.name {
         "ReportClient" | "ReportOutsideHours" | "ReportDenied" => "QueryAudit",
         "ReportPrincipals" => "CountPrincipals",
+        "GetTokens" => "GetToken",
         other => other,
-    }
-}
-
-async fn ask(h: &Harness, user: &User, path: &str, body: &Value) -> Answer {
-    match body {
-        Value::Null => user.get(h, path).await,
-        body => user.post(h, path, body).await,
     }
 }
 
 #[tokio::test]
 async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_action_alone() {
-    let h = Harness::start().await;
+    let h = with_tokens().await;
     let user = User::new(&h, "ann", Role::User).await;
     for route in REST_ROUTES {
         let Some(action) = route.action else {
@@ -55,7 +58,7 @@ async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_acti
         let (path, body) = case(route.name).unwrap_or_else(|| panic!("{} has no case", route.name));
         user.give(&h, json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))
             .await;
-        let answer = ask(&h, &user, path, &body).await;
+        let answer = user.send(&h, route.method, path, &body).await;
         problem(&answer, 403, "access_denied");
         assert!(
             answer
@@ -75,7 +78,7 @@ async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_acti
             .replace("{account}", h.service.account().as_str());
         user.give(&h, json!({"Effect": "Allow", "Action": action, "Resource": resource}))
             .await;
-        let answer = ask(&h, &user, path, &body).await;
+        let answer = user.send(&h, route.method, path, &body).await;
         assert_eq!(answer.status, 200, "{}: {}", route.name, answer.text());
         let event = newest(&h, event_of(route)).await;
         assert_eq!(event.get("errorCode"), None, "{}", route.name);
@@ -86,7 +89,7 @@ async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_acti
             json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": action, "Resource": "*"}]),
         )
         .await;
-        let answer = ask(&h, &user, path, &body).await;
+        let answer = user.send(&h, route.method, path, &body).await;
         assert!(
             problem(&answer, 403, "access_denied")["detail"]
                 .as_str()
