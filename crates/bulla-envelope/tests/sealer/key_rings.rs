@@ -6,10 +6,7 @@ use crate::*;
 #[tokio::test]
 async fn a_key_outside_the_ring_is_refused_without_a_call() {
     let provider = FaultyProvider::in_memory();
-    let random = Arc::new(SystemRandom);
-    let theirs = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
-        .build()
-        .unwrap();
+    let theirs = builder_under(&provider, "key-b").build().unwrap();
     let planted = seal(&theirs, "a").await;
     let ours = sealer(&provider, Settings::default());
     seal(&ours, "a").await;
@@ -27,10 +24,7 @@ async fn a_key_outside_the_ring_is_refused_without_a_call() {
 #[tokio::test]
 async fn a_reader_asks_what_its_own_key_is_called_and_never_after_the_foreign_one() {
     let provider = FaultyProvider::in_memory();
-    let random = Arc::new(SystemRandom);
-    let theirs = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
-        .build()
-        .unwrap();
+    let theirs = builder_under(&provider, "key-b").build().unwrap();
     let planted = seal(&theirs, "a").await;
     let reader = sealer(&provider, Settings::default());
     for _ in 0..5 {
@@ -42,10 +36,7 @@ async fn a_reader_asks_what_its_own_key_is_called_and_never_after_the_foreign_on
 #[tokio::test]
 async fn an_accepted_pattern_opens_and_needs_no_call_about_the_own_key() {
     let provider = FaultyProvider::in_memory();
-    let random = Arc::new(SystemRandom);
-    let old = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
-        .build()
-        .unwrap();
+    let old = builder_under(&provider, "key-b").build().unwrap();
     let record = seal(&old, "a").await;
     let ring = KeyRing::sealing_key().accept(KeyPattern::new("memory:key-*").unwrap());
     let reader = builder(&provider).key_ring(ring).build().unwrap();
@@ -78,10 +69,7 @@ async fn a_reader_follows_its_alias_within_a_poll_interval() {
 #[tokio::test(start_paused = true)]
 async fn foreign_records_cost_one_question_a_poll_interval_and_an_arn_none() {
     let provider = FaultyProvider::in_memory();
-    let random = Arc::new(SystemRandom);
-    let theirs = Sealer::builder(Arc::clone(&provider) as _, "key-b", AccessRecord::Unrecorded, random)
-        .build()
-        .unwrap();
+    let theirs = builder_under(&provider, "key-b").build().unwrap();
     let planted = seal(&theirs, "a").await;
     drop(theirs);
     let reader = sealer(&provider, Settings::default());
@@ -93,14 +81,7 @@ async fn foreign_records_cost_one_question_a_poll_interval_and_an_arn_none() {
         tokio::time::advance(Settings::default().poll_interval).await;
     }
     let arn = "arn:aws:kms:eu-west-1:111122223333:key/1234";
-    let named = Sealer::builder(
-        Arc::clone(&provider) as _,
-        arn,
-        AccessRecord::Unrecorded,
-        Arc::new(SystemRandom),
-    )
-    .build()
-    .unwrap();
+    let named = builder_under(&provider, arn).build().unwrap();
     assert!(!opens(&named, &planted, "a").await);
     assert_eq!(provider.calls().describe, 3);
 }

@@ -22,9 +22,13 @@ const BINDING: &[u8] = b"row-1";
 
 /// Begins a Sealer under `alias/app` that records nothing.
 fn builder(provider: &Arc<FaultyProvider>) -> SealerBuilder {
+    builder_under(provider, "alias/app")
+}
+
+fn builder_under(provider: &Arc<FaultyProvider>, key: &str) -> SealerBuilder {
     Sealer::builder(
         Arc::clone(provider) as _,
-        "alias/app",
+        key,
         AccessRecord::Unrecorded,
         Arc::new(SystemRandom),
     )
