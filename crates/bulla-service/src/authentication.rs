@@ -10,7 +10,7 @@ use crate::call::MappedUser;
 use crate::entry::{ApiTokenEntry, Entry};
 use crate::oidc::IdentityError;
 use crate::service::Core;
-use crate::session::Session;
+use crate::session::{Session, name_of};
 use crate::{Caller, Service, ServiceError};
 
 impl Service {
@@ -70,11 +70,10 @@ impl Core {
             _ => ServiceError::UnrecognizedClient,
         })?;
         let principal = identity.principal.clone().ok_or(ServiceError::UnrecognizedClient)?;
+        // A token that does not say since when it is could not be ended by when it was issued.
+        let issued = identity.issued.ok_or(ServiceError::UnrecognizedClient)?;
         if !principal.is_role() {
-            return Ok(Caller::by_mapping(MappedUser {
-                principal,
-                expires: identity.expires,
-            }));
+            return Ok(Caller::by_mapping(MappedUser { principal, identity }));
         }
         let mut role = self.known_entry(Table::Roles, principal.as_str()).await?;
         if role.is_none() {
@@ -84,7 +83,12 @@ impl Core {
         let Some(Entry::Role(role)) = role else {
             return Err(ServiceError::UnrecognizedClient);
         };
-        let name = session_name(&identity.subject);
+        let longest = i64::from(role.body.max_session_seconds) * 1_000_000;
+        let expires = identity.expires.min(issued.plus_micros(longest));
+        if expires <= now {
+            return Err(ServiceError::ExpiredToken);
+        }
+        let name = name_of(&identity);
         let arn = PrincipalArn::session(&principal, &name).ok_or(ServiceError::UnrecognizedClient)?;
         Ok(Caller::by_session(Arc::new(Session {
             arn,
@@ -94,9 +98,10 @@ impl Core {
             policy: None,
             tags: Default::default(),
             transitive: Default::default(),
-            issued: now,
-            expires: identity.expires,
+            issued,
+            expires,
             access_key_id: None,
+            shown: Some(identity),
         })))
     }
 
@@ -111,38 +116,5 @@ impl Core {
         let principal = self.known_entry(Table::Principals, known.principal.as_str()).await?;
         let is_active = matches!(principal, Some(Entry::Principal(principal)) if principal.accepts(known.body.created));
         Ok(is_active.then_some(known))
-    }
-}
-
-/// The name of a session that stands for a subject: the end of it, where a subject says most.
-fn session_name(subject: &str) -> String {
-    let legal = |c: char| {
-        if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) {
-            c
-        } else {
-            '-'
-        }
-    };
-    let mut name: Vec<char> = subject.chars().rev().take(64).map(legal).collect();
-    name.reverse();
-    // A name has two characters at least.
-    if name.len() < 2 {
-        name.push('-');
-    }
-    name.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sessions_are_named_after_the_end_of_their_subject() {
-        assert_eq!(
-            session_name("system:serviceaccount:prod:app"),
-            "system-serviceaccount-prod-app"
-        );
-        assert_eq!(session_name("é"), "--");
-        assert_eq!(session_name(&format!("{}end", "x".repeat(100))).len(), 64);
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bulla_model::{AccountId, PrincipalArn, Region, Timestamp};
+use bulla_model::{AccountId, PrincipalArn, Region};
 
 use crate::Credential;
 use crate::entry::ApiTokenEntry;
@@ -58,7 +58,7 @@ pub(crate) enum CallerKind {
 #[derive(Debug)]
 pub(crate) struct MappedUser {
     pub(crate) principal: PrincipalArn,
-    pub(crate) expires: Timestamp,
+    pub(crate) identity: WebIdentity,
 }
 
 impl Caller {
@@ -138,6 +138,15 @@ impl Caller {
     /// The account whose keys are meant where no ARN says otherwise.
     pub fn account(&self) -> &AccountId {
         &self.account
+    }
+
+    /// Whose token of an issuer was shown as a bearer credential, where one was.
+    pub(crate) fn shown(&self) -> Option<&WebIdentity> {
+        match &self.kind {
+            CallerKind::Mapped(user) => Some(&user.identity),
+            CallerKind::Session(session) => session.shown.as_ref(),
+            _ => None,
+        }
     }
 
     /// The caller's ARN.

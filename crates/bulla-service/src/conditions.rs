@@ -102,7 +102,9 @@ impl<'d> Conditions<'d> {
             "aws:principalarn" => Values::one(session.map_or(arn.as_str(), |session| session.role.as_str())),
             "aws:principaltype" if session.is_some() => Values::one("AssumedRole"),
             "aws:tokenissuetime" => {
-                Values::optional(session.map(|session| session.issued.rounded_to_second().to_string()))
+                let of_token = call.caller.shown().and_then(|identity| identity.issued);
+                let issued = session.map(|session| session.issued).or(of_token);
+                Values::optional(issued.map(|issued| issued.rounded_to_second().to_string()))
             }
             "aws:userid" => Values::optional(self.decision.principal_id()),
             "aws:username" if session.is_some() => Values::None,

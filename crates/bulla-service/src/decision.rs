@@ -155,7 +155,7 @@ impl<'a> Decision<'a> {
             CallerKind::Development | CallerKind::Explained => return Err(ServiceError::UnrecognizedClient),
             CallerKind::Signed(credential) => self.identify_by_access_key(credential).await?,
             CallerKind::Token(token) => self.identify_by_token(token).await?,
-            CallerKind::Mapped(user) if user.expires <= self.now => return Err(ServiceError::ExpiredToken),
+            CallerKind::Mapped(user) if user.identity.expires <= self.now => return Err(ServiceError::ExpiredToken),
             // A mapping names whoever has the name now.
             CallerKind::Mapped(user) => (user.principal.clone(), self.now),
             CallerKind::Session(session) => return self.identify_session(session).await,

@@ -91,6 +91,10 @@ pub(crate) struct WebIdentity {
     pub(crate) subject: String,
     pub(crate) audiences: Vec<String>,
     pub(crate) amr: Vec<String>,
+    /// The token's own name, `jti`.
+    pub(crate) id: Option<String>,
+    /// When it was issued, by the issuer's clock: `iat`, else `nbf`; `None` where it has neither.
+    pub(crate) issued: Option<Timestamp>,
     pub(crate) expires: Timestamp,
     /// The principal that it is as a bearer credential.
     pub(crate) principal: Option<PrincipalArn>,
@@ -187,7 +191,8 @@ fn identity(
     if end.saturating_add(SKEW_SECONDS) <= now {
         return Err(IdentityError::Expired { now, end });
     }
-    let begins = [seconds(claims, "nbf")?, seconds(claims, "iat")?];
+    let begins = [seconds(claims, "iat")?, seconds(claims, "nbf")?];
+    let issued = begins.into_iter().flatten().next().filter(|issued| *issued >= 0);
     if let Some(begin) = begins
         .into_iter()
         .flatten()
@@ -215,6 +220,8 @@ fn identity(
         subject: subject.to_owned(),
         audiences,
         amr: texts(claims.get("amr")),
+        id: claims.get("jti").and_then(Value::as_str).map(str::to_owned),
+        issued: issued.map(|issued| Timestamp::from_micros(issued.saturating_mul(1_000_000))),
         expires: Timestamp::from_micros(end.saturating_add(SKEW_SECONDS).saturating_mul(1_000_000)),
         principal: mapped(issuer, claims),
     })

@@ -14,6 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::bodies::{Body, VERSION};
 use crate::entry::RoleEntry;
 use crate::keyring::{Place, StoreKey};
+use crate::oidc::WebIdentity;
 use crate::service::Core;
 use crate::{Credential, ServiceError};
 
@@ -47,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) expires: Timestamp,
     /// Of temporary credentials; none where a bearer token was shown.
     pub(crate) access_key_id: Option<String>,
+    /// Whose bearer token was shown, where one was.
+    pub(crate) shown: Option<WebIdentity>,
 }
 
 /// What a session token opens to.
@@ -123,6 +126,7 @@ impl Session {
             issued: body.issued,
             expires: body.expires,
             access_key_id: Some(body.access_key_id.clone()),
+            shown: None,
         })
     }
 }
@@ -214,10 +218,33 @@ fn open(store_key: &StoreKey, token: &str) -> Option<Credential> {
 
 /// The unique id of a user (`AIDA`) or a role (`AROA`): of this one, and of none that is made later under its name.
 pub(crate) fn unique_id(prefix: &str, arn: &str, created: Timestamp) -> String {
+    let named = format!("bulla/principal-id/1\0{arn}\0{}", created.as_micros());
+    prefix.chars().chain(characters_of(&named, 17)).collect()
+}
+
+/// The name of the session that a bearer token is: a readable end of its subject, and 100 bits of who it is.
+///
+/// The digest is part of every name, also where the subject could be one as it is: else a subject could be chosen that reads as
+/// another's name, and subjects of two issuers would share one.
+pub(crate) fn name_of(identity: &WebIdentity) -> String {
+    const READABLE: usize = 43;
+    let legal = |c: char| {
+        if c.is_ascii_alphanumeric() || "_+=,.@-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let mut name: Vec<char> = identity.subject.chars().rev().take(READABLE).map(legal).collect();
+    name.reverse();
+    name.push('-');
+    let named = format!("bulla/session-name/1\0{}\0{}", identity.issuer, identity.subject);
+    name.into_iter().chain(characters_of(&named, 20)).collect()
+}
+
+/// As many characters of base32 as are asked for, 32 at most, of a text's digest.
+fn characters_of(text: &str, count: usize) -> impl Iterator<Item = char> {
     const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let digest = sha256(format!("bulla/principal-id/1\0{arn}\0{}", created.as_micros()).as_bytes());
-    let characters = digest[..17]
-        .iter()
-        .map(|byte| char::from(BASE32[usize::from(byte & 31)]));
-    prefix.chars().chain(characters).collect()
+    let characters = sha256(text.as_bytes()).into_iter().take(count);
+    characters.map(|byte| char::from(BASE32[usize::from(byte & 31)]))
 }

@@ -4,7 +4,7 @@ use bulla_audit::{PreparedEvent, Resource, row_digest, timestamp};
 use bulla_crypto::Context;
 use bulla_model::BullaArn;
 use bulla_store::Table;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::bodies::{AuditBatchBody, VERSION};
 use crate::committer::CommitError;
@@ -211,7 +211,9 @@ impl AssertedEvent {
                 kind: crate::decision::kind_of(arn).into(),
             })
             .collect();
-        draft.additional_event_data = Map::from_iter([
+        // Whose token it was that asserts this is not the client's word.
+        draft.additional_event_data.retain(|name, _| name == "webIdentity");
+        draft.additional_event_data.extend([
             ("clientAsserted".to_owned(), true.into()),
             ("batchId".to_owned(), batch.into()),
             ("index".to_owned(), at.into()),

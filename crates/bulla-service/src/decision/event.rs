@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use super::Decision;
 use crate::ServiceError;
 use crate::call::CallerKind;
+use crate::oidc::WebIdentity;
 
 /// What an operation is called in the log.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +74,9 @@ impl Decision<'_> {
             purpose: self.told.purpose.as_deref().map(Into::into),
             additional_event_data: {
                 let mut additional = self.told.additional.clone();
+                if let Some(identity) = self.call.caller.shown() {
+                    additional.insert("webIdentity".to_owned(), shown(identity));
+                }
                 if !self.decided_by.is_empty() {
                     additional.insert("decidedBy".to_owned(), self.decided_by.as_slice().into());
                 }
@@ -112,6 +116,18 @@ impl Decision<'_> {
             access_key_id: access_key_id.map(Into::into),
         }
     }
+}
+
+/// Whose token was shown as a bearer credential: the session's or user's own name does not say it.
+fn shown(identity: &WebIdentity) -> Value {
+    let mut shown = Map::from_iter([
+        ("issuer".to_owned(), cut(&identity.issuer, 512).into()),
+        ("subject".to_owned(), cut(&identity.subject, 512).into()),
+    ]);
+    if let Some(id) = &identity.id {
+        shown.insert("tokenId".to_owned(), cut(id, 128).into());
+    }
+    shown.into()
 }
 
 /// CloudTrail's type of the resource that an ARN names.

@@ -29,6 +29,7 @@ mod importing;
 mod key_kinds;
 mod key_usage;
 mod keys;
+mod mapped_tokens;
 mod memory_store;
 mod multi_region;
 mod multi_region_races;

@@ -182,3 +182,22 @@ async fn a_role_deleted_or_made_anew_ends_its_sessions() {
     assume(&h, &h.admin().await, request()).await;
     h.verify();
 }
+
+#[tokio::test]
+async fn sessions_from_before_a_time_are_ended_and_no_others() {
+    let h = Harness::new().await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+        {"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"2026-01-01T00:10:00Z"}}}]}"#;
+    role(&h, TRUSTS_THE_ACCOUNT, policy).await;
+    let admin = h.admin().await;
+    let early = assume(&h, &admin, request()).await;
+    h.clock.advance(Duration::from_secs(600));
+    let late = assume(&h, &admin, request()).await;
+    let random = || GenerateRandomRequest { number_of_bytes: 1 };
+    assert_eq!(
+        refusal(h.service.generate_random(&early, random()).await).0,
+        "AccessDeniedException"
+    );
+    h.service.generate_random(&late, random()).await.expect("draws");
+    h.verify();
+}
