@@ -12,12 +12,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use crate::cache::Cache;
 use crate::calls::attempt;
 use crate::current::Current;
 use crate::known::Known;
 use crate::sealer::Inner;
 use crate::stats::count;
-use crate::unwrapped::Unwrapped;
+use crate::unwrapped::{Unwrapped, WrappedIdentity};
 
 /// The tasks of a Sealer, and what the poller has learned.
 #[derive(Default)]
@@ -75,16 +76,12 @@ impl Inner {
             }
         });
         *tried = live;
-        self.opening.shelf.for_each(|unwrapped| {
-            let removal = unwrapped.taken_out_at();
-            ended |= now >= removal;
-            next = next.min(removal);
-        });
         if ended {
             self.sealing.expire(|current| now >= current.taken_out_at());
-            self.opening.expire(|unwrapped| now >= unwrapped.taken_out_at());
         }
-        next.max(now + SHORTEST_WAIT)
+        next.min(tend_unwrapped(&self.opening, now))
+            .min(tend_unwrapped(&self.foreign, now))
+            .max(now + SHORTEST_WAIT)
     }
 
     /// Notes that a provider used `key` when it was asked at `asked`, so that it was enabled, and gives what new entries share.
@@ -111,6 +108,9 @@ impl Inner {
             keys.insert(current.key.clone());
         });
         self.opening.shelf.for_each(|unwrapped| {
+            keys.insert(unwrapped.identity.key.clone());
+        });
+        self.foreign.shelf.for_each(|unwrapped| {
             keys.insert(unwrapped.identity.key.clone());
         });
         keys
@@ -161,7 +161,22 @@ impl Current {
     }
 }
 
-impl Unwrapped {
+/// Takes out unwrapped keys that have ended; tells when the next one does.
+fn tend_unwrapped<K>(cache: &Cache<WrappedIdentity, Unwrapped<K>>, now: Instant) -> Instant {
+    let mut next = now + LONGEST_WAIT;
+    let mut ended = false;
+    cache.shelf.for_each(|unwrapped| {
+        let removal = unwrapped.taken_out_at();
+        ended |= now >= removal;
+        next = next.min(removal);
+    });
+    if ended {
+        cache.expire(|unwrapped| now >= unwrapped.taken_out_at());
+    }
+    next
+}
+
+impl<K> Unwrapped<K> {
     fn taken_out_at(&self) -> Instant {
         self.removal.min(self.known.until())
     }

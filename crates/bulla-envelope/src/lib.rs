@@ -52,6 +52,7 @@ mod cache;
 mod calls;
 mod current;
 mod error;
+mod foreign;
 mod keeper;
 mod key_ring;
 mod known;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bulla_crypto::record::{self, Record, RecordKey};
+use bulla_crypto::record::{self, Record};
 use bulla_crypto::{Context, DataKey, SecretBytes};
 use bulla_kms::KmsErrorKind;
 use tokio::time::Instant;
@@ -9,7 +9,7 @@ use crate::access::{Access, AccessLog, AccessOperation};
 use crate::cache::{Landing, Ticket};
 use crate::sealer::{Inner, Sealer};
 use crate::stats::count;
-use crate::unwrapped::{OpeningKey, Unwrapped, WrappedIdentity, hash_of};
+use crate::unwrapped::{Kept, OpeningKey, Unwrapped, WrappedIdentity, hash_of};
 use crate::{DataKeyError, OpenError};
 
 impl Sealer {
@@ -61,24 +61,6 @@ impl Sealer {
     pub async fn open_json(&self, json: &str, context: &Context, binding: &[u8]) -> Result<SecretBytes, OpenError> {
         let record = record::from_json(json).map_err(OpenError::Format)?;
         self.open(&record, context, binding).await
-    }
-
-    /// Unwraps a data key of another format, under a resolved key of the key ring and exactly this context: for values that something
-    /// else sealed. Nothing is added to the context, and nothing is kept.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn unwrap_data_key(&self, key: &str, wrapped: &[u8], context: &Context) -> Result<DataKey, OpenError> {
-        self.inner.check_key_ring(key).await?;
-        let unwrapped = self
-            .inner
-            .unwrap_data_key(key, wrapped, context)
-            .await
-            .map_err(refusal)?;
-        self.inner
-            .record_data_key(AccessOperation::UnwrapDataKey, key, context)
-            .await?;
-        Ok(unwrapped)
     }
 }
 
@@ -133,7 +115,12 @@ impl Inner {
         let context = self.bind(caller)?;
         self.check_key_ring(record.key()).await?;
         self.lanes.count(|tally| &tally.open_misses);
-        self.obtain_unwrapped(record, caller, &context)
+        let identity = WrappedIdentity {
+            caller: caller.clone(),
+            key: record.key().to_owned(),
+            wrapped: record.wrapped_key().to_vec(),
+        };
+        self.obtain_unwrapped::<OpeningKey>(hash_of(record.commitment()), identity, &context)
             .await
             .map_err(refusal)?
             .open(record, binding)
@@ -180,26 +167,19 @@ impl Inner {
         asked.map(drop)
     }
 
-    async fn obtain_unwrapped(
+    /// Finds an unwrapped key by its hash and identity, or has it unwrapped, once for all who wait.
+    pub(crate) async fn obtain_unwrapped<K: Kept>(
         self: &Arc<Self>,
-        record: &Record<'_>,
-        caller: &Context,
+        hash: u64,
+        identity: WrappedIdentity,
         context: &Context,
-    ) -> Landing<Unwrapped> {
-        let identity = WrappedIdentity {
-            caller: caller.clone(),
-            key: record.key().to_owned(),
-            wrapped: record.wrapped_key().to_vec(),
-        };
+    ) -> Landing<Unwrapped<K>> {
+        let cache = K::cache(self);
         if self.settings.unwrapped_ttl.is_zero() {
             return self.unwrap(&identity, context).await.map(Arc::new);
         }
-        let hash = hash_of(record.commitment());
-        let is_fresh = |unwrapped: &Unwrapped| unwrapped.identity == identity && unwrapped.is_usable(Instant::now());
-        let wait = match self
-            .opening
-            .join(identity.clone(), |shelf| shelf.with(hash, is_fresh, Arc::clone))
-        {
+        let is_fresh = |unwrapped: &Unwrapped<K>| unwrapped.identity == identity && unwrapped.is_usable(Instant::now());
+        let wait = match cache.join(identity.clone(), |shelf| shelf.with(hash, is_fresh, Arc::clone)) {
             Ticket::Here(unwrapped) => return Ok(unwrapped),
             Ticket::Wait(wait) => wait,
             Ticket::Lead(mut flight, wait) => {
@@ -209,7 +189,7 @@ impl Inner {
                     loop {
                         let landing = inner.unwrap(&identity, &context).await.map(Arc::new);
                         if flight
-                            .land(landing, Unwrapped::hash, |new, old| new.identity == old.identity)
+                            .land(landing, K::hash, |new, old| new.identity == old.identity)
                             .is_some()
                         {
                             break;
@@ -224,18 +204,21 @@ impl Inner {
             Err(error) if error.is_retryable() => {
                 let now = Instant::now();
                 let may_go_on =
-                    |unwrapped: &Unwrapped| unwrapped.identity == identity && unwrapped.is_usable_in_outage(now);
-                self.opening.shelf.with(hash, may_go_on, Arc::clone).ok_or(error)
+                    |unwrapped: &Unwrapped<K>| unwrapped.identity == identity && unwrapped.is_usable_in_outage(now);
+                cache.shelf.with(hash, may_go_on, Arc::clone).ok_or(error)
             }
             landing => landing,
         }
     }
 
-    async fn unwrap(&self, identity: &WrappedIdentity, context: &Context) -> Result<Unwrapped, DataKeyError> {
+    pub(crate) async fn unwrap<K: Kept>(
+        &self,
+        identity: &WrappedIdentity,
+        context: &Context,
+    ) -> Result<Unwrapped<K>, DataKeyError> {
         let asked = Instant::now();
         let data_key = self.unwrap_data_key(&identity.key, &identity.wrapped, context).await?;
-        let record_key = RecordKey::derive(&data_key).map_err(|error| DataKeyError::Answer(Arc::new(error)))?;
-        drop(data_key);
+        let opening_key = K::of(data_key)?;
         self.record_data_key(AccessOperation::UnwrapDataKey, &identity.key, context)
             .await?;
         let created = Instant::now();
@@ -247,7 +230,7 @@ impl Inner {
             end,
             removal: end + self.settings.outage_grace,
             known: self.known(&identity.key, asked),
-            opening_key: OpeningKey::new(record_key),
+            opening_key,
         })
     }
 

@@ -15,7 +15,7 @@ use crate::current::Current;
 use crate::keeper::Keepers;
 use crate::lane::Lanes;
 use crate::stats::Counters;
-use crate::unwrapped::{Unwrapped, WrappedIdentity};
+use crate::unwrapped::{ForeignKey, Unwrapped, WrappedIdentity};
 use crate::{AccessRecord, BuildError, DataKeyError, KeyRing, SealerBuilder, Settings, Stats};
 
 /// Seals values into records, and opens them, under data keys that a provider wraps.
@@ -41,6 +41,8 @@ pub(crate) struct Inner {
     pub(crate) hash_seed: u64,
     pub(crate) sealing: Arc<Cache<Context, Current>>,
     pub(crate) opening: Arc<Cache<WrappedIdentity, Unwrapped>>,
+    /// Data keys of other formats.
+    pub(crate) foreign: Arc<Cache<WrappedIdentity, Unwrapped<ForeignKey>>>,
     pub(crate) breakers: Breakers,
     pub(crate) counters: Counters,
     /// Names of the sealing key that this process has learned: as configured if that says enough, and as resolved.
@@ -90,6 +92,7 @@ impl Sealer {
             lanes: Lanes::new(random, settings.nonce_batch),
             sealing: Cache::new(settings.current_capacity),
             opening: Cache::new(settings.unwrapped_capacity),
+            foreign: Cache::new(settings.unwrapped_capacity),
             follows: anchor.is_none(),
             anchors: ArcSwap::from_pointee(anchor.into_iter().collect()),
             hash_seed: RandomState::new().hash_one(0),
@@ -122,6 +125,7 @@ impl Sealer {
     pub fn clear(&self) {
         self.inner.sealing.invalidate(|_| true);
         self.inner.opening.invalidate(|_| true);
+        self.inner.foreign.invalidate(|_| true);
     }
 
     /// Replaces the data keys that seal, now; each is sealed with until its successor is there, and what it sealed opens as before.
@@ -177,6 +181,8 @@ impl Inner {
         self.sealing
             .invalidate(|current| configured || names(key, &current.key));
         self.opening
+            .invalidate(|unwrapped| configured || names(key, &unwrapped.identity.key));
+        self.foreign
             .invalidate(|unwrapped| configured || names(key, &unwrapped.identity.key));
     }
 
@@ -234,12 +240,16 @@ impl Inner {
             stats.current_keys += 1;
             stats.oldest_current = stats.oldest_current.max(now.saturating_duration_since(current.created));
         });
-        self.opening.shelf.for_each(|unwrapped| {
+        let mut count_unwrapped = |created| {
             stats.unwrapped_keys += 1;
-            stats.oldest_unwrapped = stats
-                .oldest_unwrapped
-                .max(now.saturating_duration_since(unwrapped.created));
-        });
+            stats.oldest_unwrapped = stats.oldest_unwrapped.max(now.saturating_duration_since(created));
+        };
+        self.opening
+            .shelf
+            .for_each(|unwrapped| count_unwrapped(unwrapped.created));
+        self.foreign
+            .shelf
+            .for_each(|unwrapped| count_unwrapped(unwrapped.created));
         stats
     }
 

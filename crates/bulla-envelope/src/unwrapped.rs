@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
 use bulla_crypto::record::{Record, RecordKey};
-use bulla_crypto::{Context, SecretBytes};
+use bulla_crypto::{Context, DataKey, SecretBytes};
 use tokio::time::Instant;
 
+use crate::DataKeyError;
+use crate::cache::Cache;
 use crate::known::Known;
+use crate::sealer::Inner;
 
 /// A data key that opens: unwrapped for one context, key and wrapped form.
-pub(crate) struct Unwrapped {
+pub(crate) struct Unwrapped<K = OpeningKey> {
     pub(crate) identity: WrappedIdentity,
     /// The context that is bound: the caller's with the Sealer's own pairs.
     pub(crate) context: Context,
@@ -16,7 +19,7 @@ pub(crate) struct Unwrapped {
     pub(crate) removal: Instant,
     /// Until when the key that wraps it is known to be enabled.
     pub(crate) known: Arc<Known>,
-    pub(crate) opening_key: OpeningKey,
+    pub(crate) opening_key: K,
 }
 
 /// What an unwrapped key is found by: everything that its wrapping is bound to, byte for byte.
@@ -30,17 +33,58 @@ pub(crate) struct WrappedIdentity {
 /// A record key without its sealing half: "a data key that came from unwrapping never seals".
 pub(crate) struct OpeningKey(RecordKey);
 
-impl OpeningKey {
-    pub(crate) fn new(key: RecordKey) -> Self {
-        Self(key)
+/// A data key of another format, as it was unwrapped.
+pub(crate) struct ForeignKey(pub(crate) Arc<DataKey>);
+
+/// A kind of key that is kept unwrapped, each kind in a cache of its own: a record's key and a foreign one never stand for each other.
+pub(crate) trait Kept: Send + Sync + Sized + 'static {
+    fn of(data_key: DataKey) -> Result<Self, DataKeyError>;
+    fn cache(inner: &Inner) -> &Arc<Cache<WrappedIdentity, Unwrapped<Self>>>;
+    fn hash(unwrapped: &Unwrapped<Self>) -> u64;
+}
+
+impl Kept for OpeningKey {
+    fn of(data_key: DataKey) -> Result<Self, DataKeyError> {
+        let derived = RecordKey::derive(&data_key).map_err(|error| DataKeyError::Answer(Arc::new(error)))?;
+        Ok(Self(derived))
     }
 
+    fn cache(inner: &Inner) -> &Arc<Cache<WrappedIdentity, Unwrapped>> {
+        &inner.opening
+    }
+
+    /// Equal to that of the records which it opens.
+    fn hash(unwrapped: &Unwrapped) -> u64 {
+        hash_of(unwrapped.opening_key.commitment())
+    }
+}
+
+impl Kept for ForeignKey {
+    fn of(data_key: DataKey) -> Result<Self, DataKeyError> {
+        Ok(Self(Arc::new(data_key)))
+    }
+
+    fn cache(inner: &Inner) -> &Arc<Cache<WrappedIdentity, Unwrapped<Self>>> {
+        &inner.foreign
+    }
+
+    fn hash(unwrapped: &Unwrapped<Self>) -> u64 {
+        hash_of_wrapped(&unwrapped.identity.wrapped)
+    }
+}
+
+/// The hash of a wrapped key of another format: of a digest, so nobody can crowd a slot by writing wrapped keys.
+pub(crate) fn hash_of_wrapped(wrapped: &[u8]) -> u64 {
+    hash_of(&bulla_crypto::sha256(wrapped))
+}
+
+impl OpeningKey {
     pub(crate) fn commitment(&self) -> &[u8; 32] {
         self.0.commitment()
     }
 }
 
-impl Unwrapped {
+impl<K> Unwrapped<K> {
     #[inline]
     pub(crate) fn is_usable(&self, now: Instant) -> bool {
         now < self.end && self.known.holds(now)
@@ -50,7 +94,9 @@ impl Unwrapped {
     pub(crate) fn is_usable_in_outage(&self, now: Instant) -> bool {
         now < self.removal && self.known.holds(now)
     }
+}
 
+impl Unwrapped {
     #[inline]
     pub(crate) fn is_for(&self, record: &Record<'_>, caller: &Context) -> bool {
         self.identity.wrapped == record.wrapped_key()
@@ -62,11 +108,6 @@ impl Unwrapped {
     #[inline]
     pub(crate) fn open(&self, record: &Record<'_>, binding: &[u8]) -> Result<SecretBytes, bulla_crypto::OpenError> {
         self.opening_key.0.open(record, &self.context, binding)
-    }
-
-    /// The hash of this entry, equal to that of the records which it opens.
-    pub(crate) fn hash(&self) -> u64 {
-        hash_of(self.opening_key.commitment())
     }
 }
 

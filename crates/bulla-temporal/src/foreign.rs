@@ -6,7 +6,7 @@ mod samples;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
-pub(crate) use replaced::{ReplacedKeys, ReplacedSeal};
+pub(crate) use replaced::ReplacedSeal;
 pub use samples::{SampleKey, SampleKeyError, SampleKeys};
 
 const NONCE_BYTES: usize = 12;

@@ -22,7 +22,7 @@ pub struct NamespaceStats {
     pub max_age: Duration,
     /// Whether the namespace can't seal: its data key is past its end, or the last one could not be had.
     pub current_expired: bool,
-    /// What the Sealers have counted: that of the sealing key and those of decrypt-only keys, added.
+    /// What the Sealers have counted: that of the sealing key and those that only open, added.
     pub keys: Stats,
 }
 
@@ -41,7 +41,7 @@ impl Counters {
         counter.fetch_add(count, Ordering::Relaxed);
     }
 
-    pub(crate) fn stats(&self, sealing: Stats, others: &[Stats], foreign: usize, max_age: Duration) -> NamespaceStats {
+    pub(crate) fn stats(&self, sealing: Stats, others: &[Stats], max_age: Duration) -> NamespaceStats {
         let mut keys = sealing;
         for other in others {
             keys.open_hits += other.open_hits;
@@ -61,7 +61,7 @@ impl Counters {
             opened: load(&self.opened),
             passed: load(&self.passed),
             refused: load(&self.refused),
-            cached_keys: keys.current_keys + keys.unwrapped_keys + foreign,
+            cached_keys: keys.current_keys + keys.unwrapped_keys,
             current_age,
             max_age,
             current_expired: current_age.is_some_and(|age| age >= max_age)

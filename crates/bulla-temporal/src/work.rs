@@ -214,7 +214,7 @@ impl Work {
                 None => self.undecodable(index, original),
             };
         }
-        let Some(seal) = ReplacedSeal::of(sealed, self.keyed.scheme()) else {
+        let Some(seal) = ReplacedSeal::of(sealed, |id| self.keyed.scheme_of_replaced(id)) else {
             return self.undecodable(index, original);
         };
         if seal.is_record(&sealed.data) {
@@ -223,7 +223,7 @@ impl Work {
         }
         self.usage.worked_on += 1;
         self.usage.keys.insert(seal.key.clone());
-        if let Some(key) = self.keyed.replaced.cached(&seal) {
+        if let Some(key) = self.keyed.cached_replaced(&seal) {
             self.usage.hits += 1;
             return match key.open(&sealed.data) {
                 Some(data) => Ok(Step::Done(self.of_replaced(&data))),
@@ -320,7 +320,7 @@ async fn finish_one(keyed: &Keyed, index: usize, step: Step) -> Result<Payload, 
                 Err(CodecError::of_open(index, error))
             }
         },
-        Step::OpenReplaced { original, data, seal } => match keyed.replaced.obtain(keyed.sealing(), &seal).await {
+        Step::OpenReplaced { original, data, seal } => match keyed.obtain_replaced(&seal).await {
             Ok(key) => match key.open(&data) {
                 Some(data) => Ok(of_replaced(keyed, &data)),
                 None => undecodable(keyed, index, original),

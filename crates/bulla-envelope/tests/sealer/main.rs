@@ -3,6 +3,7 @@
 
 mod access_log;
 mod current_keys;
+mod foreign_keys;
 mod invalidation;
 mod key_rings;
 mod nonces;

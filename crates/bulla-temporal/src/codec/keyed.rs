@@ -6,7 +6,7 @@ use bulla_crypto::record::Record;
 use bulla_crypto::{Context, Random, SecretBytes};
 use bulla_envelope::{AccessRecord, BuildError, KeyRing, OpenError, Sealer, Settings};
 
-use crate::foreign::ReplacedKeys;
+use crate::foreign::{OpeningKey, ReplacedSeal};
 use crate::stats::Counters;
 use crate::{KeyName, Namespace, NamespaceKeys, NamespaceStats, OnUndecodable, PURPOSE, SampleKeys};
 
@@ -15,9 +15,10 @@ pub(crate) struct Keyed {
     namespace: Namespace,
     context: Context,
     sealers: Vec<Scheme>,
+    /// Unwraps what the replaced server sealed.
+    replaced: Scheme,
     max_age: Duration,
     pub(crate) samples: Arc<SampleKeys>,
-    pub(crate) replaced: ReplacedKeys,
     pub(crate) on_undecodable: OnUndecodable,
     pub(crate) counters: Counters,
 }
@@ -36,11 +37,7 @@ impl Keyed {
         settings: &Settings,
         random: &Arc<dyn Random>,
     ) -> Result<Self, BuildError> {
-        let ring = keys
-            .accept
-            .iter()
-            .cloned()
-            .fold(KeyRing::same_account(), KeyRing::accept);
+        let accepting = |ring| keys.accept.iter().cloned().fold(ring, KeyRing::accept);
         let build = |key: &KeyName, ring: KeyRing| {
             // Whoever serves requests records each of them; a worker's own codec is beyond any log.
             let access = AccessRecord::Unrecorded;
@@ -57,7 +54,9 @@ impl Keyed {
                 sealer,
             })
         };
-        let mut sealers = vec![build(&keys.key, ring)?];
+        let mut sealers = vec![build(&keys.key, accepting(KeyRing::same_account()))?];
+        // What that server sealed is bound to no namespace: its key alone separates it, so one of the same account is not enough.
+        let replaced = build(&keys.key, accepting(KeyRing::sealing_key()))?;
         for key in &keys.decrypt_only {
             sealers.push(build(key, KeyRing::sealing_key())?);
         }
@@ -68,9 +67,9 @@ impl Keyed {
             context,
             namespace,
             sealers,
+            replaced,
             max_age: settings.max_age,
             samples: keys.samples,
-            replaced: ReplacedKeys::new(settings.unwrapped_ttl),
             on_undecodable: keys.on_undecodable,
             counters: Counters::default(),
         })
@@ -123,15 +122,53 @@ impl Keyed {
         Err(refused)
     }
 
+    /// The scheme of a key of the replaced server: that of a decrypt-only key which is configured by this name, else the sealing key's.
+    pub(crate) fn scheme_of_replaced(&self, id: &str) -> &'static str {
+        let named = self.sealers[1..].iter().find(|scheme| scheme.key == id);
+        named.map_or(self.scheme(), |scheme| scheme.name)
+    }
+
+    /// Finds a data key of the replaced server, if it is here.
+    pub(crate) fn cached_replaced(&self, seal: &ReplacedSeal) -> Option<OpeningKey> {
+        let none = Context::empty();
+        let mut tried = self.opening_replaced(&seal.key);
+        let kept = tried.find_map(|scheme| scheme.sealer.try_unwrap_cached(&seal.key, &seal.wrapped, &none))?;
+        OpeningKey::new(kept.expose_secret())
+    }
+
+    /// Has a data key of the replaced server unwrapped.
+    pub(crate) async fn obtain_replaced(&self, seal: &ReplacedSeal) -> Result<OpeningKey, OpenError> {
+        // "under the data key that `kms_key_id` unwraps, with an empty encryption context"
+        let none = Context::empty();
+        let mut refused = OpenError::KeyNotAccepted { key: seal.key.clone() };
+        for scheme in self.opening_replaced(&seal.key) {
+            match scheme.sealer.unwrap_data_key(&seal.key, &seal.wrapped, &none).await {
+                Err(error @ OpenError::KeyNotAccepted { .. }) => refused = error,
+                Err(error) => return Err(error),
+                Ok(data_key) => return OpeningKey::new(data_key.expose_secret()).ok_or(OpenError::Refused),
+            }
+        }
+        Err(refused)
+    }
+
+    fn opening_replaced(&self, key: &str) -> impl Iterator<Item = &Scheme> {
+        let name = key.split_once(':').map(|(name, _)| name);
+        let all = std::iter::once(&self.replaced).chain(&self.sealers[1..]);
+        all.filter(move |scheme| name == Some(scheme.name))
+    }
+
     pub(crate) fn clear(&self) {
-        self.sealers.iter().for_each(|scheme| scheme.sealer.clear());
-        self.replaced.clear();
+        self.all().for_each(|scheme| scheme.sealer.clear());
     }
 
     pub(crate) fn stats(&self) -> NamespaceStats {
-        let others: Vec<_> = self.sealers[1..].iter().map(|scheme| scheme.sealer.stats()).collect();
+        let others: Vec<_> = self.all().skip(1).map(|scheme| scheme.sealer.stats()).collect();
         let sealing = self.sealing().stats();
-        self.counters.stats(sealing, &others, self.replaced.len(), self.max_age)
+        self.counters.stats(sealing, &others, self.max_age)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Scheme> {
+        self.sealers.iter().chain([&self.replaced])
     }
 
     pub(crate) fn note_sealing(&self, works: bool) {

@@ -1,15 +1,20 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use bulla_crypto::Context;
+use bulla_crypto::{Context, SystemRandom};
+use bulla_envelope::KeyPattern;
 use bulla_kms::KeyProvider;
 use bulla_temporal::json::{self, Shape};
-use bulla_temporal::{CodecError, OnUndecodable, Payload, PayloadCodec, PayloadError, SampleKey, SampleKeys};
+use bulla_temporal::{
+    CodecError, NamespaceKeys, Namespaces, OnUndecodable, Payload, PayloadCodec, PayloadError, SampleKey, SampleKeys,
+    Unknown,
+};
 use bulla_testkit::FaultyProvider;
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::{app_keys, codec, codec_of, default, plain};
+use crate::{app_keys, codec, codec_of, default, key, namespace, plain};
 
 fn seal(key: &[u8; 32], plaintext: &[u8]) -> Vec<u8> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).unwrap());
@@ -75,7 +80,12 @@ async fn what_can_not_be_decoded_fails_or_passes_as_the_namespace_says() {
 /// A payload as the replaced server wrote it, with a data key that was wrapped without a context.
 async fn replaced(provider: &Arc<FaultyProvider>, key: &str, data: &str) -> Value {
     let made = provider.generate_data_key(key, &Context::empty()).await.unwrap();
-    let id = made.wrapped.key.trim_start_matches("memory:").to_owned();
+    let id = made
+        .wrapped
+        .key
+        .trim_start_matches("memory:")
+        .trim_start_matches("//")
+        .to_owned();
     let sealed = seal(made.data_key.expose_secret(), data.as_bytes());
     json!({
         "metadata": {"encoding": "binary/encrypted"},
@@ -116,6 +126,65 @@ async fn a_data_key_of_the_replaced_server_under_a_key_that_is_not_accepted_asks
     let unwraps = provider.calls().unwrap;
     assert!(codec(&provider).decode(&default(), request.payloads).await.is_err());
     assert_eq!(provider.calls().unwrap, unwraps);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_data_key_of_the_replaced_server_goes_with_its_disabled_key() {
+    let provider = FaultyProvider::in_memory();
+    let codec = codec(&provider);
+    let payload = replaced(&provider, "key-a", "{}").await;
+    let request = json::read(json!({"payloads": [payload]}).to_string().as_bytes()).unwrap();
+    for _ in 0..2 {
+        assert!(codec.decode(&default(), request.payloads.clone()).await.is_ok());
+    }
+    provider.set_key_state("key-a", bulla_kms::KeyState::Disabled);
+    let gone = async {
+        while codec.decode(&default(), request.payloads.clone()).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    // "a key that was disabled … stops sealing and opening within 30 s and one call"
+    tokio::time::timeout(Duration::from_secs(35), gone).await.unwrap();
+    assert_eq!(codec.stats()[0].1.cached_keys, 0);
+}
+
+fn arn(key: &str) -> String {
+    format!("arn:aws:kms:eu-west-1:111122223333:key/{key}")
+}
+
+#[tokio::test]
+async fn what_the_replaced_server_sealed_opens_where_its_key_is_named_and_not_in_all_of_the_account() {
+    let provider = FaultyProvider::in_memory();
+    let keys = |name: &str| {
+        provider.rotate_alias(&format!("alias/{name}"), &arn(name));
+        NamespaceKeys::new(key(&provider, &format!("alias/{name}")))
+    };
+    let mut reading = keys("reading");
+    reading.decrypt_only = vec![key(&provider, &arn("first"))];
+    let mut accepting = keys("accepting");
+    accepting.accept = vec![KeyPattern::new(format!("memory://{}", arn("first"))).unwrap()];
+    let rules = [
+        ("first", keys("first")),
+        ("second", keys("second")),
+        ("reading", reading),
+        ("accepting", accepting),
+    ];
+    let rules = rules.map(|(name, keys)| (name.parse().unwrap(), keys)).to_vec();
+    let namespaces = Namespaces::new(rules, Unknown::Deny);
+    let codec = PayloadCodec::new(namespaces, PayloadCodec::default_settings(), Arc::new(SystemRandom));
+    let payload = replaced(&provider, &arn("first"), "{}").await;
+    let request = json::read(json!({"payloads": [payload]}).to_string().as_bytes()).unwrap();
+    for (name, opens) in [
+        ("first", true),
+        ("reading", true),
+        ("accepting", true),
+        ("second", false),
+    ] {
+        let unwraps = provider.calls().unwrap;
+        let decoded = codec.decode(&namespace(name), request.payloads.clone()).await;
+        assert_eq!(decoded.is_ok(), opens, "{name} {decoded:?}");
+        assert_eq!(provider.calls().unwrap - unwraps, u64::from(opens), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -139,8 +139,15 @@ impl Key {
 impl Keyring {
     fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
         let name = name.strip_prefix("memory:").unwrap_or(name);
+        let name = name.strip_prefix("//").unwrap_or(name);
         self.aliases.get(name).map_or(name, String::as_str)
     }
+}
+
+/// The key's name with its scheme; ARNs as in URIs.
+fn resolved(id: &str) -> String {
+    let slashes = if id.starts_with("arn:") { "//" } else { "" };
+    format!("{SCHEME}:{slashes}{id}")
 }
 
 fn new_material(id: &str) -> Material {
@@ -180,7 +187,7 @@ impl KeyProvider for MemoryProvider {
             .encrypt(context, &SystemRandom, data_key.expose_secret())
             .map_err(|error| KmsError::new(KmsErrorKind::Unavailable, "wrap", key).with_source(error))?;
         Ok(WrappedKey {
-            key: format!("{SCHEME}:{id}"),
+            key: resolved(&id),
             bytes,
         })
     }
@@ -200,7 +207,7 @@ impl KeyProvider for MemoryProvider {
 
     async fn describe(&self, key: &str) -> Result<KeyDescription, KmsError> {
         let (id, found, state) = self.find("describe", key)?;
-        let described = KeyDescription::symmetric(format!("{SCHEME}:{id}"), state);
+        let described = KeyDescription::symmetric(resolved(&id), state);
         Ok(match found {
             Key::Wrapping(_) => described,
             Key::Signing(spec, _) => KeyDescription {
@@ -217,7 +224,7 @@ impl KeyProvider for MemoryProvider {
         Ok(Signed {
             signature: signature
                 .map_err(|error| KmsError::new(KmsErrorKind::Unavailable, "sign", key).with_source(error))?,
-            key_id: format!("{SCHEME}:{id}"),
+            key_id: resolved(&id),
             algorithm,
         })
     }
@@ -243,7 +250,7 @@ impl KeyProvider for MemoryProvider {
             return Err(KmsError::new(KmsErrorKind::Invalid, "public key", key));
         };
         Ok(PublicKeyDescription {
-            key: format!("{SCHEME}:{id}"),
+            key: resolved(&id),
             spec,
             usage: KeyUsage::SignVerify,
             algorithms: spec.signing_algorithms().to_vec(),
