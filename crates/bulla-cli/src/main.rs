@@ -28,6 +28,7 @@ mod settings;
 mod sign;
 mod signature;
 mod streams;
+mod vault;
 mod verify;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@ mod codec;
 mod dev;
 mod issuers;
 pub(crate) mod logging;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,8 +16,9 @@ use bulla_service::Mode;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::data_dir::DataDir;
 use crate::failure::{CommandResult, Explained, Outcome};
-use crate::node::{Site, system_random};
+use crate::node::{Site, default_region, system_random};
 use crate::place::Place;
 use crate::process;
 use crate::settings::{Environment, LogFormat, ServerSettings, Settings};
@@ -44,6 +46,15 @@ pub(crate) struct Serve {
     /// Lets --dev listen off loopback, as in a container
     #[arg(long, requires = "dev")]
     dev_allow_remote: bool,
+    /// Where tokens are kept: embedded, sqlite:///path/tokens.db, redis://…, rediss://…; default: $REDIS_URL, else with --dev embedded
+    #[arg(long, value_name = "URL")]
+    token_store: Option<String>,
+    /// URI of clients' keys; default: bulla:///alias/tokens-{client}
+    #[arg(long, value_name = "URI")]
+    token_key: Option<String>,
+    /// Keys of single clients, and how tokens are fetched (TOML, docs/tokens.md)
+    #[arg(long, value_name = "FILE")]
+    token_table: Option<PathBuf>,
     /// Threads that serve requests; default: one per processor
     #[arg(long, value_name = "COUNT")]
     worker_threads: Option<u32>,
@@ -65,7 +76,7 @@ impl Serve {
             if self.dev {
                 dev::prepare(settings.data_dir()?.to_owned(), &settings).await?;
             }
-            serve(&settings, self.dev).await
+            serve(&settings, environment, self.dev).await
         });
         if let Some(dir) = throw_away {
             dir.close().context("removing the temporary directory")?;
@@ -86,6 +97,9 @@ impl Serve {
         flags.set_switch("server.behind_tls_proxy", self.behind_tls_proxy);
         flags.set_switch("server.dev_allow_remote", self.dev_allow_remote);
         flags.set("server.worker_threads", self.worker_threads.map(i64::from));
+        flags.set("tokens.store", self.token_store.clone());
+        flags.set("tokens.key", self.token_key.clone());
+        flags.set_path("tokens.table", self.token_table.as_deref())?;
         let format = self.log_format.map(|format| match format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
@@ -95,7 +109,7 @@ impl Serve {
     }
 }
 
-async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
+async fn serve(settings: &Settings, environment: &Environment, dev: bool) -> Result<(), anyhow::Error> {
     let mode = if dev { Mode::Development } else { Mode::Production };
     let site = Site::find(settings)?;
     if let Some(dir) = &site.dir {
@@ -127,6 +141,24 @@ async fn serve(settings: &Settings, dev: bool) -> Result<(), anyhow::Error> {
     let codec = codec::mount(&service, settings.codec.table.as_deref(), dev).await;
     let codec = match codec {
         Ok(codec) => codec,
+        Err(error) => {
+            service.shutdown().await;
+            return Err(error);
+        }
+    };
+    let directory = site.dir.as_ref().map(DataDir::path);
+    let region = config.regions.first().cloned().map_or_else(default_region, Ok)?;
+    let mounted = tokens::mount(
+        &service,
+        &settings.tokens,
+        environment,
+        directory,
+        region,
+        clock.clone(),
+        dev,
+    );
+    config.tokens = match mounted.await {
+        Ok(tokens) => tokens,
         Err(error) => {
             service.shutdown().await;
             return Err(error);

@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) codec: CodecSettings,
     /// Issuers whose tokens are believed.
     pub(crate) oidc: OidcSettings,
+    /// The token vault.
+    pub(crate) tokens: TokenSettings,
 }
 
 /// `[store]`.
@@ -92,6 +94,7 @@ pub(crate) struct LogSettings {
 pub(crate) struct ClientSettings {
     pub(crate) endpoint: Option<String>,
     pub(crate) region: Option<String>,
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// `[audit]`.
@@ -106,6 +109,21 @@ pub(crate) struct AuditSettings {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CodecSettings {
     pub(crate) table: Option<PathBuf>,
+}
+
+/// `[tokens]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TokenSettings {
+    pub(crate) store: Option<String>,
+    pub(crate) cluster: bool,
+    pub(crate) user: Option<String>,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) table: Option<PathBuf>,
+    pub(crate) poll_seconds: Option<u32>,
 }
 
 /// `[oidc]`.
@@ -428,7 +446,7 @@ mod tests {
             load(&[], &format!("[{section}]\n{name} = {value}\n"), &Flags::default()).expect(setting.key);
         }
         // Serde names the keys that it knows in the error about one that it does not.
-        for section in ["store", "root", "server", "log", "client", "audit", "codec"] {
+        for section in ["store", "root", "server", "log", "client", "audit", "codec", "tokens"] {
             let error = load(&[], &format!("[{section}]\nzzz = 1\n"), &Flags::default()).expect_err("unknown");
             for name in error.split('`').skip(3).step_by(2) {
                 assert!(

@@ -59,6 +59,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "bulla-store",
             "bulla-store-sql",
             "bulla-temporal",
+            "bulla-tokens",
+            "bulla-tokens-service",
         ],
     ),
 ];

@@ -110,7 +110,7 @@ mod tests {
     fn variables_that_nobody_hears_are_named_without_their_values() {
         let found = ids(&[
             ("PORT", "s3cret"),
-            ("REDIS_AUTH_TOKEN", "s3cret"),
+            ("KMS_MASTER_KEY", "s3cret"),
             ("BULLA_LISTEN", "s3cret"),
             ("HOME", "/"),
         ]);
@@ -119,7 +119,7 @@ mod tests {
             [
                 "unknown-variable the variable BULLA_LISTEN sets nothing",
                 "legacy-variable the variable PORT is set, and bulla does not read it",
-                "legacy-variable the variable REDIS_AUTH_TOKEN is set, and bulla does not read it",
+                "legacy-variable the variable KMS_MASTER_KEY is set, and bulla does not read it",
             ]
         );
     }
@@ -129,6 +129,8 @@ mod tests {
         assert!(
             ids(&[
                 ("AWS_REGION", "x"),
+                ("REDIS_URL", "redis://x"),
+                ("REDIS_AUTH_TOKEN", "x"),
                 ("BULLA_LOG", "info"),
                 ("BULLA_DATA_DIR", "/x"),
                 ("PORT", "")

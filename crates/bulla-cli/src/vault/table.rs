@@ -1,0 +1,169 @@
+//! The vault's table: keys of single clients, and how tokens are fetched.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bulla_tokens::fetch::{ClientAuthentication, ClientCredentials, Fetcher, OAuthClient, RefreshToken};
+use bulla_tokens::{ClientId, Provider, TokenName, TokenRef};
+use serde::Deserialize;
+
+use super::misuse;
+use super::port::Fetchers;
+use crate::failure::Explained;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Table {
+    client: Vec<ClientRow>,
+    fetch: Vec<FetchRow>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClientRow {
+    id: String,
+    key: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchRow {
+    /// All clients where it is missing.
+    client: Option<String>,
+    provider: String,
+    name: Option<String>,
+    grant: Grant,
+    token_url: String,
+    client_id: String,
+    secret: Option<Secret>,
+    #[serde(default)]
+    authentication: Authentication,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    parameters: BTreeMap<String, String>,
+    default_ttl_seconds: Option<u32>,
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Grant {
+    ClientCredentials,
+    RefreshToken,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Authentication {
+    #[default]
+    Basic,
+    Body,
+}
+
+/// The token of the vault that is a client's secret.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secret {
+    client: String,
+    provider: String,
+    name: Option<String>,
+}
+
+impl Table {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// It can't be read, or is none.
+    pub(crate) fn read(path: &Path) -> Result<Self, anyhow::Error> {
+        let text = fs::read_to_string(path).with_context(|| format!("reading the table {}", path.display()))?;
+        toml::from_str(&text).map_err(|error| {
+            let first = error.message().lines().next().unwrap_or_default().to_owned();
+            Explained::misuse(format!("the table {}: {first}", path.display())).into()
+        })
+    }
+
+    /// Keys of single clients.
+    ///
+    /// # Errors
+    /// A client's name that is none, or is there twice.
+    pub(crate) fn client_keys(&self) -> Result<Vec<(ClientId, String)>, anyhow::Error> {
+        let mut keys: Vec<(ClientId, String)> = Vec::with_capacity(self.client.len());
+        for row in &self.client {
+            let client = client(&row.id)?;
+            if keys.iter().any(|(other, _)| *other == client) {
+                return Err(Explained::misuse(format!("the client {client} has two keys")).into());
+            }
+            keys.push((client, row.key.clone()));
+        }
+        Ok(keys)
+    }
+
+    /// How tokens are fetched.
+    ///
+    /// # Errors
+    /// A name or an address that is none.
+    pub(crate) fn fetchers(&self) -> Result<Fetchers, anyhow::Error> {
+        let mut fetchers = Fetchers::default();
+        for row in &self.fetch {
+            let of = row.client.as_deref().map(client).transpose()?;
+            fetchers.add(
+                of,
+                provider(&row.provider)?,
+                token_name(row.name.as_deref())?,
+                row.fetcher()?,
+            );
+        }
+        Ok(fetchers)
+    }
+}
+
+impl FetchRow {
+    fn fetcher(&self) -> Result<Arc<dyn Fetcher>, anyhow::Error> {
+        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("reading {}", path.display()));
+        let authorities = self.ca.as_ref().map(read).transpose()?;
+        let oauth = OAuthClient::with_authorities(&self.token_url, &self.client_id, authorities.as_deref());
+        let mut oauth = oauth
+            .map_err(|error| misuse(&format!("the token_url of {}", self.provider), &error))?
+            .with_scopes(self.scopes.iter().cloned());
+        for (name, value) in &self.parameters {
+            oauth = oauth.with_parameter(name, value);
+        }
+        if let Some(seconds) = self.default_ttl_seconds {
+            oauth = oauth.with_default_ttl(Duration::from_secs(seconds.into()));
+        }
+        if let Some(secret) = &self.secret {
+            let authentication = match self.authentication {
+                Authentication::Basic => ClientAuthentication::Basic,
+                Authentication::Body => ClientAuthentication::Body,
+            };
+            let secret = TokenRef::new(client(&secret.client)?, provider(&secret.provider)?)
+                .named(token_name(secret.name.as_deref())?);
+            oauth = oauth.with_secret(secret, authentication);
+        }
+        Ok(match self.grant {
+            Grant::ClientCredentials => Arc::new(ClientCredentials::new(oauth)),
+            Grant::RefreshToken => Arc::new(RefreshToken::new(oauth)),
+        })
+    }
+}
+
+fn client(name: &str) -> Result<ClientId, anyhow::Error> {
+    ClientId::new(name).map_err(|error| misuse("the table", &error))
+}
+
+fn provider(name: &str) -> Result<Provider, anyhow::Error> {
+    Provider::new(name).map_err(|error| misuse("the table", &error))
+}
+
+fn token_name(name: Option<&str>) -> Result<TokenName, anyhow::Error> {
+    let Some(name) = name else {
+        return Ok(TokenName::default());
+    };
+    TokenName::new(name).map_err(|error| misuse("the table", &error))
+}
