@@ -142,7 +142,7 @@ impl Service {
             max_decisions: settings.max_decisions.max(1),
             heavy: Arc::new(Semaphore::new(2 * processors())),
             generation: Arc::new(Semaphore::new(processors().div_ceil(2))),
-            waiters: Semaphore::new(crate::changes::MAX_WAITERS),
+            waiters: Default::default(),
         });
         background::start(&core, settings.sweep);
         Ok(Service { core })

@@ -2,6 +2,7 @@
 
 mod grant_sets;
 mod newest;
+mod recent;
 
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use crate::metrics::count;
 use crate::row_ids::{RowKey, RowKeyRef, version_row};
 pub(crate) use crate::rows::newest::Doubt;
 use crate::rows::newest::Newest;
+pub(crate) use crate::rows::recent::RecentChange;
 use crate::{Forgery, Metrics, ServiceError};
 
 /// Rows, verified and cached.
@@ -70,6 +72,13 @@ impl Rows {
     /// The revision up to which everything cached is current.
     pub(crate) fn synced(&self) -> u64 {
         self.synced.load(Ordering::Acquire)
+    }
+
+    /// Every change after a revision that can concern a cache, newest first, and up to which revision; `None` where they are too many to
+    /// be known by name.
+    pub(crate) fn changed_since(&self, revision: u64) -> (u64, Option<Vec<RecentChange>>) {
+        let newest = self.newest();
+        (self.synced(), newest.recent.since(revision))
     }
 
     /// Applies changes, in order and without a gap, up to `revision`.

@@ -8,6 +8,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::authentication_failures::FailureCounts;
+use crate::changes::Waiters;
 use crate::committer::Message;
 use crate::entry::Entry;
 use crate::freshness::Freshness;
@@ -48,7 +49,7 @@ pub(crate) struct Core {
     /// As many keys as are made at once; they take up to seconds each, so they wait apart from what takes a millisecond.
     pub(crate) generation: Arc<Semaphore>,
     /// As many requests as wait for changes at once.
-    pub(crate) waiters: Semaphore,
+    pub(crate) waiters: Waiters,
 }
 
 impl Service {

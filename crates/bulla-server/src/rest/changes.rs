@@ -15,9 +15,10 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     resource: "arn:aws:bulla:{region}:{account}:changes/feed",
     read_only: true,
     summary: "Tells what caches elsewhere must drop, and waits for it.",
-    description: "Answers at once where the metadata changed since the revision, else when it changes or the wait is over. A cache begins \
+    description: "Answers at once where something of the caller's account changed since the revision, else when it does or the wait is over. A cache begins \
                   with since=0 and nothing in it, and goes on with the revision that was answered. It drops data keys and policies of the keys \
-                  that are named, everything where everything is true, and what it knows of who may what where principals is true.",
+                  that are named, everything where everything is true, and what it knows of who may what where principals is true. The revision counts the changes of all accounts. Per principal 256 may \
+                  wait at once, per account 512.",
     query: &[
         QueryParameter {
             name: "since",

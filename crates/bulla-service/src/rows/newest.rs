@@ -7,6 +7,7 @@ use bulla_store::{Change, ChangeKind, Table};
 
 use crate::Forgery;
 use crate::row_ids::RowKeyRef;
+use crate::rows::recent::Recent;
 
 /// The newest change of every row there ever was: what the store must show, so that an older state of a row is not believed.
 ///
@@ -20,6 +21,7 @@ pub(super) struct Newest {
     pub(super) aliases: BTreeSet<Arc<str>>,
     /// Accounts that ever had key material.
     pub(super) accounts: BTreeSet<AccountId>,
+    pub(super) recent: Recent,
 }
 
 /// What is known of the newest change of a row.
@@ -54,6 +56,7 @@ impl Newest {
     pub(super) fn record(&mut self, change: &Change) {
         let slot = self.slot(change.table, &change.id);
         self.by_row.insert(slot, Known::of(change));
+        self.recent.record(change);
         if change.table == Table::Aliases {
             match change.kind {
                 ChangeKind::Put => drop(self.aliases.insert(change.id.as_str().into())),
