@@ -169,7 +169,10 @@ impl Inner {
             }
         };
         match wait.landed().await {
-            Err(error) if error.is_retryable() => self.current_in_outage(hash, caller).ok_or(error),
+            // Who asked for another one is not served by the one there is.
+            Err(error) if error.is_retryable() && replaces.is_none() => {
+                self.current_in_outage(hash, caller).ok_or(error)
+            }
             landing => landing,
         }
     }

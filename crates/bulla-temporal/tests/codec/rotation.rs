@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulla_crypto::record::Record;
 use bulla_envelope::Settings;
 use bulla_kms::KmsErrorKind;
-use bulla_temporal::{Payload, PayloadCodec};
+use bulla_temporal::{CodecError, Payload, PayloadCodec};
 use bulla_testkit::FaultyProvider;
 
 use crate::{app_keys, codec, codec_of, decodes, default, encode_one, namespace, plain};
@@ -48,6 +48,8 @@ async fn a_rotation_that_fails_leaves_the_old_data_key_at_work() {
     let first = encode_one(&codec, &plain("1")).await;
     provider.fail_next(1, KmsErrorKind::AccessDenied);
     assert!(codec.rotate(None).await.is_err());
+    provider.set_down(true);
+    assert!(matches!(codec.rotate(None).await, Err(CodecError::KeyUnavailable(_))));
     let second = encode_one(&codec, &plain("2")).await;
     assert_eq!(data_key_of(&first), data_key_of(&second));
     assert_eq!(codec.rotate(Some(&namespace("other"))).await.unwrap(), 0);
