@@ -58,6 +58,23 @@ impl BodyMemory {
         }
     }
 
+    /// Waits for room for what working on a body takes beside it, at most for what one client may have; a little takes nothing.
+    ///
+    /// Whoever waits here holds no other share, or two of them could wait for each other.
+    pub(crate) async fn hold(
+        &self,
+        client: IpAddr,
+        size_bytes: usize,
+        time: Duration,
+    ) -> Result<Option<Share>, BodyError> {
+        if size_bytes <= SMALL_BYTES {
+            return Ok(None);
+        }
+        let reserved = self.reserve(client, size_bytes.min(self.of_client_kib * KIB));
+        let reserved = tokio::time::timeout(time, reserved).await;
+        reserved.unwrap_or(Err(BodyError::Incomplete)).map(Some)
+    }
+
     /// Waits for room: first among the client's own bodies, then among all.
     async fn reserve(&self, client: IpAddr, size_bytes: usize) -> Result<Share, BodyError> {
         let size_kib = u32::try_from(size_bytes.div_ceil(KIB)).map_err(|_| BodyError::TooLarge)?;
@@ -138,10 +155,7 @@ async fn collect(
         joined.push(&frame);
         next = next_frame(&mut body).await?;
     }
-    Ok(RequestBody::Joined {
-        bytes: joined,
-        _share: share,
-    })
+    Ok(RequestBody::Joined { bytes: joined, share })
 }
 
 async fn next_frame(body: &mut Incoming) -> Result<Option<bytes::Bytes>, BodyError> {

@@ -103,7 +103,16 @@ pub(crate) enum RequestBody {
     /// As received.
     Whole(Bytes),
     /// Put together, with the share of the memory for bodies that it holds, if it is large.
-    Joined { bytes: WipingWriter, _share: Option<Share> },
+    Joined { bytes: WipingWriter, share: Option<Share> },
+}
+
+impl RequestBody {
+    /// Gives its share of the memory for bodies back, before what is worked on takes one.
+    pub(crate) fn give_share_back(&mut self) {
+        if let Self::Joined { share, .. } = self {
+            *share = None;
+        }
+    }
 }
 
 impl Deref for RequestBody {

@@ -66,7 +66,8 @@ impl PayloadCodec {
     /// # Errors
     /// [`CodecError`]; then nothing was sealed.
     pub async fn encode(&self, namespace: &Namespace, payloads: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
-        self.prepare_encode(namespace, payloads).await?.finish().await
+        let work = self.prepare_encode(namespace, payloads).await?;
+        Ok(work.finish().await?.into_payloads())
     }
 
     /// Opens payloads: same count, same order.
@@ -74,7 +75,8 @@ impl PayloadCodec {
     /// # Errors
     /// [`CodecError`]; then no plaintext left.
     pub async fn decode(&self, namespace: &Namespace, payloads: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
-        self.prepare_decode(namespace, payloads).await?.finish().await
+        let work = self.prepare_decode(namespace, payloads).await?;
+        Ok(work.finish().await?.into_payloads())
     }
 
     /// Does of an encode what needs no key provider, unless the namespace's keys must be made first.

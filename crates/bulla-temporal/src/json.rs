@@ -11,6 +11,7 @@ mod write;
 pub(crate) use read::read_replaced;
 pub use read::{ReadError, Request, read};
 pub(crate) use text::decode_base64;
+pub(crate) use write::write_outputs;
 pub use write::{WriteError, write};
 
 /// The form of a request, in which it is answered.

@@ -16,6 +16,7 @@
 
 mod codec;
 mod error;
+mod finished;
 mod foreign;
 pub mod json;
 mod keys;
@@ -28,6 +29,7 @@ mod work;
 
 pub use codec::PayloadCodec;
 pub use error::{CodecError, PayloadError};
+pub use finished::Finished;
 pub use foreign::{SampleKey, SampleKeyError, SampleKeys};
 pub use keys::{KeyName, MakeKeys, MakeKeysError, NamespaceKeys, OnUndecodable};
 pub use namespace::{Namespace, NamespaceError, NamespacePattern};

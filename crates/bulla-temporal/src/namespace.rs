@@ -50,6 +50,12 @@ impl fmt::Debug for Namespace {
 }
 
 impl NamespacePattern {
+    /// Tells whether the pattern names every namespace.
+    #[must_use]
+    pub fn matches_all(&self) -> bool {
+        self.0.bytes().all(|byte| byte == b'*')
+    }
+
     /// Tells whether the pattern names this namespace.
     #[must_use]
     pub fn matches(&self, namespace: &Namespace) -> bool {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bulla_crypto::SecretBytes;
 use prost::Message;
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::ENCODING;
 
@@ -55,8 +55,8 @@ impl Payload {
     }
 
     /// Writes the binary form: the same bytes for the same payload, whoever writes.
-    pub(crate) fn to_wire(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.encode_to_vec())
+    pub(crate) fn to_wire(&self) -> SecretBytes {
+        SecretBytes::from_vec(self.encode_to_vec())
     }
 
     /// Reads the binary form.
@@ -67,8 +67,10 @@ impl Payload {
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        self.data.zeroize();
-        self.metadata.values_mut().for_each(Zeroize::zeroize);
+        // Wiped by whoever drops them, at the speed of `memset`.
+        let wipe = |bytes: &mut Vec<u8>| drop(SecretBytes::from_vec(std::mem::take(bytes)));
+        wipe(&mut self.data);
+        self.metadata.values_mut().for_each(wipe);
     }
 }
 
@@ -92,7 +94,7 @@ mod tests {
         payload.metadata.insert("a".to_owned(), vec![0xff]);
         payload.external_payloads.push(ExternalPayload { size_bytes: 3 });
         let wire = b"\x0a\x06\x0a\x01a\x12\x01\xff\x0a\x16\x0a\x08encoding\x12\x0ajson/plain\x12\x011\x1a\x02\x08\x03";
-        assert_eq!(payload.to_wire().as_slice(), wire);
+        assert_eq!(payload.to_wire().expose_secret(), wire);
         assert_eq!(Payload::from_wire(wire), Some(payload));
         assert_eq!(Payload::from_wire(b"\x0a"), None);
     }

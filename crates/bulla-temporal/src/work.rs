@@ -6,10 +6,10 @@ use bulla_crypto::record::Record;
 use bulla_crypto::{Context, SecretBytes};
 use bulla_envelope::OpenError;
 use futures::{StreamExt, TryStreamExt, stream};
-use zeroize::Zeroizing;
 
 use crate::codec::Keyed;
 use crate::error::{CodecError, PayloadError};
+use crate::finished::{Finished, Output};
 use crate::foreign::ReplacedSeal;
 use crate::reference::is_storage_reference;
 use crate::stats::Counters;
@@ -22,6 +22,7 @@ pub struct Work {
     keyed: Arc<Keyed>,
     steps: Vec<Step>,
     usage: Usage,
+    encodes: bool,
 }
 
 /// What a request does, as far as it is known before a provider is asked.
@@ -41,8 +42,8 @@ pub struct Usage {
 
 /// What is left to do for one payload.
 enum Step {
-    Done(Payload),
-    Seal(Zeroizing<Vec<u8>>),
+    Done(Output),
+    Seal(SecretBytes),
     /// Stays if it opens, else it is sealed.
     SealUnlessOpen(Payload),
     Open(Payload),
@@ -79,7 +80,7 @@ impl Work {
     }
 
     pub(crate) fn encode(keyed: Arc<Keyed>, payloads: Vec<Payload>) -> Result<Self, CodecError> {
-        let mut work = Self::begin(keyed, payloads.len());
+        let mut work = Self::begin(keyed, payloads.len(), true);
         for (index, payload) in payloads.into_iter().enumerate() {
             let step = work.begin_encode(index, payload)?;
             work.push(step)?;
@@ -88,7 +89,7 @@ impl Work {
     }
 
     pub(crate) fn decode(keyed: Arc<Keyed>, payloads: Vec<Payload>) -> Result<Self, CodecError> {
-        let mut work = Self::begin(keyed, payloads.len());
+        let mut work = Self::begin(keyed, payloads.len(), false);
         for (index, payload) in payloads.into_iter().enumerate() {
             let step = work.begin_decode(index, payload)?;
             work.push(step)?;
@@ -98,13 +99,10 @@ impl Work {
 
     fn push(&mut self, step: Step) -> Result<(), CodecError> {
         self.steps.push(step);
-        if self.usage.keys.len() > MAX_KEYS {
-            return Err(CodecError::TooManyKeys);
-        }
-        Ok(())
+        self.usage.check()
     }
 
-    fn begin(keyed: Arc<Keyed>, payloads: usize) -> Self {
+    fn begin(keyed: Arc<Keyed>, payloads: usize, encodes: bool) -> Self {
         let usage = Usage {
             payloads,
             ..Usage::default()
@@ -113,6 +111,7 @@ impl Work {
             keyed,
             steps: Vec::with_capacity(payloads),
             usage,
+            encodes,
         }
     }
 
@@ -126,7 +125,7 @@ impl Work {
                 Some(Ok(_)) => {
                     self.usage.worked_on += 1;
                     self.usage.hits += 1;
-                    self.note_key(&payload);
+                    self.usage.note_key(&payload.data);
                     Ok(self.pass(payload))
                 }
                 Some(Err(_)) => self.begin_seal(index, &payload),
@@ -146,14 +145,13 @@ impl Work {
         let sealed = self
             .keyed
             .sealing()
-            .try_seal_cached(self.keyed.context(), b"", &plaintext);
+            .try_seal_cached(self.keyed.context(), b"", plaintext.expose_secret());
         match sealed {
             Some(Ok(record)) => {
-                let sealed = sealed_payload(record);
                 self.usage.hits += 1;
-                self.note_key(&sealed);
+                self.usage.note_key(&record);
                 Counters::add(&self.keyed.counters.sealed, 1);
-                Ok(Step::Done(sealed))
+                Ok(Step::Done(Output::Sealed(record)))
             }
             Some(Err(error)) => Err(CodecError::of_seal(index, error)),
             None => {
@@ -187,14 +185,14 @@ impl Work {
         match self.keyed.try_open(&payload.data) {
             Some(Ok(plaintext)) => {
                 self.usage.hits += 1;
-                self.note_key(&payload);
+                self.usage.note_key(&payload.data);
                 let inner = self.inner(index, &plaintext)?;
-                Ok(Step::Done(inner))
+                Ok(Step::Done(Output::Payload(inner)))
             }
             Some(Err(_)) => Err(self.refuse(index, PayloadError::Refused)),
             None => {
                 self.usage.misses += 1;
-                self.note_key(&payload);
+                self.usage.note_key(&payload.data);
                 Ok(Step::Open(payload))
             }
         }
@@ -209,7 +207,7 @@ impl Work {
                     self.usage.worked_on += 1;
                     self.usage.hits += 1;
                     Counters::add(&self.keyed.counters.opened, 1);
-                    Ok(Step::Done(opened))
+                    Ok(Step::Done(Output::Payload(opened)))
                 }
                 None => self.undecodable(index, original),
             };
@@ -218,7 +216,7 @@ impl Work {
             return self.undecodable(index, original);
         };
         if seal.is_record(&sealed.data) {
-            let sealed = sealed_payload(sealed.data.clone());
+            let sealed = Payload::new(ENCODING, sealed.data.clone());
             return self.begin_open(index, sealed);
         }
         self.usage.worked_on += 1;
@@ -226,7 +224,7 @@ impl Work {
         if let Some(key) = self.keyed.cached_replaced(&seal) {
             self.usage.hits += 1;
             return match key.open(&sealed.data) {
-                Some(data) => Ok(Step::Done(self.of_replaced(&data))),
+                Some(data) => Ok(Step::Done(Output::Payload(self.of_replaced(&data)))),
                 None => self.undecodable(index, original),
             };
         }
@@ -239,23 +237,32 @@ impl Work {
     ///
     /// # Errors
     /// [`CodecError`]; then nothing is handed out.
-    pub async fn finish(self) -> Result<Vec<Payload>, CodecError> {
-        let keyed = &*self.keyed;
-        if self.steps.iter().all(Step::is_done) {
-            return Ok(self.steps.into_iter().filter_map(Step::done).collect());
+    pub async fn finish(self) -> Result<Finished, CodecError> {
+        let (keyed, mut usage) = (&*self.keyed, self.usage);
+        let outputs: Vec<Output> = if self.steps.iter().all(Step::is_done) {
+            self.steps.into_iter().filter_map(Step::done).collect()
+        } else {
+            let steps = stream::iter(self.steps.into_iter().enumerate());
+            let finished = steps.map(|(index, step)| finish_one(keyed, index, step));
+            finished.buffered(OPENS_AT_ONCE).try_collect().await?
+        };
+        if self.encodes {
+            // Each was sealed here, or opened here; what stands outside a record is the caller's word and says nothing.
+            usage.keys.clear();
+            let records = outputs.iter().filter_map(Output::record);
+            records.for_each(|record| usage.note_key(record));
+            usage.check()?;
         }
-        let steps = stream::iter(self.steps.into_iter().enumerate());
-        let finished = steps.map(|(index, step)| finish_one(keyed, index, step));
-        finished.buffered(OPENS_AT_ONCE).try_collect().await
+        Ok(Finished { outputs, usage })
     }
 
     fn pass(&self, payload: Payload) -> Step {
         Counters::add(&self.keyed.counters.passed, 1);
-        Step::Done(payload)
+        Step::Done(Output::Payload(payload))
     }
 
     fn undecodable(&self, index: usize, original: Payload) -> Result<Step, CodecError> {
-        undecodable(&self.keyed, index, original).map(Step::Done)
+        undecodable(&self.keyed, index, original).map(|payload| Step::Done(Output::Payload(payload)))
     }
 
     fn refuse(&self, index: usize, reason: PayloadError) -> CodecError {
@@ -269,13 +276,23 @@ impl Work {
     fn of_replaced(&self, data: &[u8]) -> Payload {
         of_replaced(&self.keyed, data)
     }
+}
 
-    fn note_key(&mut self, sealed: &Payload) {
-        if let Ok(record) = Record::parse(&sealed.data)
-            && !self.usage.keys.contains(record.key())
+impl Usage {
+    /// Adds a record's key.
+    fn note_key(&mut self, record: &[u8]) {
+        if let Ok(record) = Record::parse(record)
+            && !self.keys.contains(record.key())
         {
-            self.usage.keys.insert(record.key().to_owned());
+            self.keys.insert(record.key().to_owned());
         }
+    }
+
+    fn check(&self) -> Result<(), CodecError> {
+        if self.keys.len() > MAX_KEYS {
+            return Err(CodecError::TooManyKeys);
+        }
+        Ok(())
     }
 }
 
@@ -284,9 +301,9 @@ impl Step {
         matches!(self, Self::Done(_))
     }
 
-    fn done(self) -> Option<Payload> {
+    fn done(self) -> Option<Output> {
         match self {
-            Self::Done(payload) => Some(payload),
+            Self::Done(output) => Some(output),
             _ => None,
         }
     }
@@ -301,20 +318,20 @@ impl fmt::Debug for Work {
     }
 }
 
-async fn finish_one(keyed: &Keyed, index: usize, step: Step) -> Result<Payload, CodecError> {
+async fn finish_one(keyed: &Keyed, index: usize, step: Step) -> Result<Output, CodecError> {
     match step {
-        Step::Done(payload) => Ok(payload),
+        Step::Done(output) => Ok(output),
         Step::Seal(plaintext) => seal(keyed, index, &plaintext).await,
         Step::SealUnlessOpen(payload) => match keyed.open(&payload.data).await {
             Ok(_) => {
                 Counters::add(&keyed.counters.passed, 1);
-                Ok(payload)
+                Ok(Output::Payload(payload))
             }
             Err(OpenError::DataKey(error)) if error.is_retryable() => Err(CodecError::KeyUnavailable(error)),
             Err(_) => seal(keyed, index, &payload.to_wire()).await,
         },
         Step::Open(payload) => match keyed.open(&payload.data).await {
-            Ok(plaintext) => inner(keyed, index, &plaintext),
+            Ok(plaintext) => inner(keyed, index, &plaintext).map(Output::Payload),
             Err(error) => {
                 Counters::add(&keyed.counters.refused, 1);
                 Err(CodecError::of_open(index, error))
@@ -322,34 +339,24 @@ async fn finish_one(keyed: &Keyed, index: usize, step: Step) -> Result<Payload, 
         },
         Step::OpenReplaced { original, data, seal } => match keyed.obtain_replaced(&seal).await {
             Ok(key) => match key.open(&data) {
-                Some(data) => Ok(of_replaced(keyed, &data)),
-                None => undecodable(keyed, index, original),
+                Some(data) => Ok(Output::Payload(of_replaced(keyed, &data))),
+                None => undecodable(keyed, index, original).map(Output::Payload),
             },
             Err(OpenError::DataKey(error)) if error.is_retryable() => Err(CodecError::KeyUnavailable(error)),
-            Err(_) => undecodable(keyed, index, original),
+            Err(_) => undecodable(keyed, index, original).map(Output::Payload),
         },
     }
 }
 
-async fn seal(keyed: &Keyed, index: usize, plaintext: &[u8]) -> Result<Payload, CodecError> {
-    let sealed = keyed.sealing().seal(keyed.context(), b"", plaintext).await;
+async fn seal(keyed: &Keyed, index: usize, plaintext: &SecretBytes) -> Result<Output, CodecError> {
+    let sealed = keyed
+        .sealing()
+        .seal(keyed.context(), b"", plaintext.expose_secret())
+        .await;
     keyed.note_sealing(sealed.is_ok());
     let record = sealed.map_err(|error| CodecError::of_seal(index, error))?;
     Counters::add(&keyed.counters.sealed, 1);
-    Ok(sealed_payload(record))
-}
-
-/// "`bulla-format`, "record-1"; `bulla-key-id`, the record's key. For people."
-fn sealed_payload(record: Vec<u8>) -> Payload {
-    let mut payload = Payload::new(ENCODING, Vec::new());
-    if let Ok(record) = Record::parse(&record) {
-        let names = [("bulla-format", "record-1"), ("bulla-key-id", record.key())];
-        payload
-            .metadata
-            .extend(names.map(|(name, value)| (name.to_owned(), value.into())));
-    }
-    payload.data = record;
-    payload
+    Ok(Output::Sealed(record))
 }
 
 fn inner(keyed: &Keyed, index: usize, plaintext: &SecretBytes) -> Result<Payload, CodecError> {

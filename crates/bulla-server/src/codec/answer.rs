@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bulla_crypto::{Context, Random};
 use bulla_temporal::json::{self, Request as CodecRequest};
-use bulla_temporal::{CodecError, Namespace, Payload, PayloadCodec, Usage};
+use bulla_temporal::{CodecError, Namespace, PayloadCodec, Usage};
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT, VARY};
 use http::request::Parts;
@@ -21,7 +21,7 @@ use super::gate::{Admission, CodecAccess, CodecOperation, Credentials, Gate, Ref
 use super::metrics::CodecMetrics;
 use super::rates::Rates;
 use super::route::{self, Route};
-use crate::body::{BodyError, BodyMemory, read_body};
+use crate::body::{BodyError, BodyMemory, Share, read_body};
 use crate::config::Limits;
 use crate::request_id::RequestIds;
 use crate::wiping::Wiped;
@@ -53,6 +53,8 @@ impl Default for CodecConfig {
             open_statistics: false,
             limits: Limits {
                 body_bytes: 8 * 1024 * 1024,
+                // With payloads and answers, which are counted, within the 128 MiB of `deploy/codec`.
+                body_memory_bytes: 48 * 1024 * 1024,
                 ..Limits::default()
             },
         }
@@ -161,7 +163,7 @@ impl Codec {
             Route::Code(..) | Route::Rotate if head.method != Method::POST => Err(not_with("POST, OPTIONS")),
             // Nothing is done for a page that may not read the answer.
             _ if *origin == Origin::Denied => Err(foreign_origin()),
-            Route::Rotate => self.rotate(&self.admit(sender, head).await?).await,
+            Route::Rotate => self.rotate(&self.admit(sender, head).await?, head).await,
             Route::Code(operation, of_path) => {
                 let admission = self.admit(sender, head).await?;
                 let default = self.config.default_namespace.as_ref();
@@ -206,7 +208,7 @@ impl Codec {
         head: &Parts,
         (peer, body): (IpAddr, Incoming),
     ) -> Result<Response<Full<Bytes>>, Problem> {
-        let request = self.read(head, peer, body).await?;
+        let (request, share) = self.read(head, peer, body).await?;
         let (shape, count) = (request.shape, request.payloads.len());
         let prepared = match operation {
             CodecOperation::Encode => self.codec.prepare_encode(namespace, request.payloads).await,
@@ -238,24 +240,23 @@ impl Codec {
             }
             Err(error) => Err(error),
         };
-        let mut used = usage.clone();
-        if let (CodecOperation::Encode, Ok(payloads)) = (operation, &worked) {
-            used.keys.extend(payloads.iter().filter_map(key_of));
-        }
-        access.usage = &used;
+        access.usage = worked.as_ref().map_or(&usage, |finished| &finished.usage);
         access.failure = worked.as_ref().err().map(failure_name);
         // "durable in the audit log before its result leaves the process"
         self.gate.record(admission, &access).await?;
-        let payloads = worked.map_err(|error| self.problem(admission, &error))?;
-        let written =
-            json::write(shape, &payloads).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))?;
-        Ok(payloads_page(head, written))
+        let finished = worked.map_err(|error| self.problem(admission, &error))?;
+        let written = finished
+            .write(shape)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))?;
+        Ok(payloads_page(head, written, share))
     }
 
-    async fn read(&self, head: &Parts, peer: IpAddr, body: Incoming) -> Result<CodecRequest, Problem> {
+    /// Reads a request, and takes its share of the memory for bodies: payloads and answer are in memory with it, and of many small
+    /// payloads they are a multiple of it.
+    async fn read(&self, head: &Parts, peer: IpAddr, body: Incoming) -> Result<(CodecRequest, Option<Share>), Problem> {
         let limits = &self.config.limits;
         let body = read_body(body, limits.body_bytes, limits.body_read, &self.body_memory, peer).await;
-        let body = body.map_err(|error| match error {
+        let mut body = body.map_err(|error| match error {
             BodyError::TooLarge => too_large(limits.body_bytes),
             BodyError::Incomplete => Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
         })?;
@@ -267,22 +268,31 @@ impl Codec {
             EncodingError::Broken => Problem::new(StatusCode::BAD_REQUEST, "the body is no gzip"),
             EncodingError::TooLarge => too_large(limits.body_bytes),
         })?;
+        body.give_share_back();
         let json = unpacked.as_ref().map_or(&*body, AsRef::as_ref);
-        json::read(json).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))
+        let work_bytes = json.len() * 3 + json.iter().filter(|byte| **byte == b'{').count() * OBJECT_BYTES;
+        let share = self.body_memory.hold(peer, work_bytes, limits.body_read).await;
+        let share = share.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too much is under way"))?;
+        let request = json::read(json).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error))?;
+        Ok((request, share))
     }
 
-    async fn rotate(&self, admission: &Admission) -> Result<Response<Full<Bytes>>, Problem> {
-        let access = CodecAccess {
+    /// Renews the data keys of the namespace that `X-Namespace` names, else of all, for who may that in all.
+    async fn rotate(&self, admission: &Admission, head: &Parts) -> Result<Response<Full<Bytes>>, Problem> {
+        let namespace = route::namespace_of_header(&head.headers)
+            .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, problem))?;
+        let mut access = CodecAccess {
             operation: CodecOperation::Rotate,
-            namespace: None,
+            namespace: namespace.as_ref(),
             key: None,
             context: &Context::empty(),
             usage: &Usage::default(),
             failure: None,
         };
         self.gate.admit(admission, &access).await?;
+        let renewed = self.codec.rotate(namespace.as_ref()).await;
+        access.failure = renewed.as_ref().err().map(failure_name);
         self.gate.record(admission, &access).await?;
-        let renewed = self.codec.rotate(None).await;
         let renewed = renewed.map_err(|error| self.problem(admission, &error))?;
         Ok(json_page(&serde_json::json!({ "renewed_data_keys": renewed })))
     }
@@ -367,6 +377,18 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// An answer's bytes, which hold their share of the memory for bodies until they are written.
+struct Shared {
+    bytes: Wiped,
+    _share: Option<Share>,
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
 fn failure_name(error: &CodecError) -> &'static str {
     match error {
         CodecError::UnknownNamespace(_) => "UnknownNamespace",
@@ -376,18 +398,14 @@ fn failure_name(error: &CodecError) -> &'static str {
     }
 }
 
-fn key_of(payload: &Payload) -> Option<String> {
-    let id = payload
-        .claims_to_be_sealed()
-        .then(|| payload.metadata.get("bulla-key-id"))??;
-    String::from_utf8(id.clone()).ok()
-}
-
-fn payloads_page(head: &Parts, written: Vec<u8>) -> Response<Full<Bytes>> {
+fn payloads_page(head: &Parts, written: Vec<u8>, share: Option<Share>) -> Response<Full<Bytes>> {
     let written = Wiped::new(written);
     let packed = encoding::pack(&head.headers, written.as_ref());
     let is_packed = packed.is_some();
-    let body = packed.map_or_else(|| Bytes::from_owner(written), Bytes::from);
+    let body = Bytes::from_owner(Shared {
+        bytes: packed.map_or(written, Wiped::new),
+        _share: share,
+    });
     let mut response = page(StatusCode::OK, "application/json", body);
     if is_packed {
         response
@@ -431,6 +449,9 @@ fn too_large(limit_bytes: usize) -> Problem {
     let message = format!("the body is longer than {limit_bytes} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
+
+/// What a JSON object of a request is counted as beside its length: a payload's record, and the text of its metadata in the answer.
+const OBJECT_BYTES: usize = 1024;
 
 /// How long a codec's readiness may take to be found out.
 pub(super) const READY_WITHIN: Duration = Duration::from_secs(2);

@@ -100,6 +100,8 @@ pub(crate) enum TokenError {
 impl Issuer {
     /// The algorithms that are believed where none are listed.
     pub const ALGORITHMS: [&str; 3] = ["RS256", "ES256", "EdDSA"];
+    /// Temporal Cloud, as its tokens name it: one issuer, and one audience, for the users of all its customers.
+    pub const TEMPORAL_CLOUD: &str = "https://login.tmprl.cloud/";
 
     /// Takes an issuer: `name` begins the names of its principals, as in `name/subject`.
     ///
@@ -149,7 +151,7 @@ impl Issuer {
     pub fn temporal_cloud() -> Self {
         Self {
             name: "temporal-cloud".to_owned(),
-            issuer: "https://login.tmprl.cloud/".to_owned(),
+            issuer: Self::TEMPORAL_CLOUD.to_owned(),
             audiences: vec!["https://saas-api.tmprl.cloud".to_owned()],
             algorithms: vec![Algorithm::RS256],
             jwks_url: "https://login.tmprl.cloud/.well-known/jwks.json".to_owned(),

@@ -69,7 +69,9 @@ impl CodecServer {
     /// [`ServerError`]; [`ServerError::OpenCodecOffLoopback`] where anybody could ask and nobody said that he may.
     pub async fn bind(config: CodecServerConfig, codec: Arc<Codec>) -> Result<BoundCodecServer, ServerError> {
         let loopback = config.listen.ip().to_canonical().is_loopback();
-        if !loopback && config.open && !config.anybody {
+        // Behind a proxy on this machine, a loopback address is as open as the proxy.
+        let reached = !loopback || config.behind_tls_proxy || !config.trusted_proxies.is_empty();
+        if reached && config.open && !config.anybody {
             return Err(ServerError::OpenCodecOffLoopback(config.listen));
         }
         if !loopback && config.tls.is_none() && !config.behind_tls_proxy {

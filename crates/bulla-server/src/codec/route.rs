@@ -71,14 +71,7 @@ pub(crate) fn namespace(
     headers: &HeaderMap,
     default: Option<&Namespace>,
 ) -> Result<Namespace, NamespaceProblem> {
-    let mut values = headers.get_all("x-namespace").iter();
-    let of_header = values
-        .next()
-        .map(|value| value.to_str().map_err(|_| NamespaceProblem::Malformed));
-    let of_header = of_header.transpose()?.filter(|name| !name.is_empty());
-    if values.next().is_some() {
-        return Err(NamespaceProblem::Differ);
-    }
+    let of_header = header(headers)?;
     let of_path = of_path.map(unescape).transpose()?;
     let name = match (of_path.as_deref(), of_header) {
         (Some(path), Some(header)) if path != header => return Err(NamespaceProblem::Differ),
@@ -86,6 +79,26 @@ pub(crate) fn namespace(
         (None, None) => return default.cloned().ok_or(NamespaceProblem::Missing),
     };
     name.parse().map_err(|_| NamespaceProblem::Malformed)
+}
+
+/// The namespace of a header alone: a rotation's, which means all where there is none.
+pub(crate) fn namespace_of_header(headers: &HeaderMap) -> Result<Option<Namespace>, NamespaceProblem> {
+    let name = header(headers)?;
+    name.map(|name| name.parse().map_err(|_| NamespaceProblem::Malformed))
+        .transpose()
+}
+
+/// What `X-Namespace` has, where it has anything.
+fn header(headers: &HeaderMap) -> Result<Option<&str>, NamespaceProblem> {
+    let mut values = headers.get_all("x-namespace").iter();
+    let first = values
+        .next()
+        .map(|value| value.to_str().map_err(|_| NamespaceProblem::Malformed));
+    let first = first.transpose()?.filter(|name| !name.is_empty());
+    if values.next().is_some() {
+        return Err(NamespaceProblem::Differ);
+    }
+    Ok(first)
 }
 
 /// Takes the escapes out of a segment: what they hide is no character of a namespace, or one that need not be escaped.
@@ -144,7 +157,7 @@ mod tests {
 
     #[test]
     fn path_header_and_default_say_the_namespace_and_may_not_differ() {
-        let header = |values: &[&str]| {
+        let headers_of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append("x-namespace", value.parse().unwrap());
@@ -152,7 +165,7 @@ mod tests {
             headers
         };
         let default: Namespace = "default".parse().unwrap();
-        let found = |path, values: &[&str]| namespace(path, &header(values), Some(&default));
+        let found = |path, values: &[&str]| namespace(path, &headers_of(values), Some(&default));
         let name = |name: &str| Ok(name.parse().unwrap());
         assert_eq!(found(Some("a"), &[]), name("a"));
         assert_eq!(found(Some("a"), &["a"]), name("a"));
@@ -165,6 +178,16 @@ mod tests {
         for path in ["%2F", "%", "%zz", "%ff", "..", "a%00"] {
             assert_eq!(found(Some(path), &[]), Err(NamespaceProblem::Malformed), "{path}");
         }
-        assert_eq!(namespace(None, &header(&[]), None), Err(NamespaceProblem::Missing));
+        assert_eq!(namespace(None, &headers_of(&[]), None), Err(NamespaceProblem::Missing));
+        assert_eq!(namespace_of_header(&headers_of(&[])), Ok(None));
+        assert_eq!(namespace_of_header(&headers_of(&["a"])), name("a").map(Some));
+        assert_eq!(
+            namespace_of_header(&headers_of(&["a", "b"])),
+            Err(NamespaceProblem::Differ)
+        );
+        assert_eq!(
+            namespace_of_header(&headers_of(&["*"])),
+            Err(NamespaceProblem::Malformed)
+        );
     }
 }

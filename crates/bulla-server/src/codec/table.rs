@@ -161,9 +161,12 @@ impl TableGate {
                     Some(beginning) => principal.starts_with(beginning),
                     None => row.principal == principal,
                 };
-                let namespace = access
-                    .namespace
-                    .is_none_or(|namespace| row.namespaces.iter().any(|pattern| pattern.matches(namespace)));
+                let mut patterns = row.namespaces.iter();
+                // Without a name, all are meant: a row for some does not do.
+                let namespace = match access.namespace {
+                    Some(namespace) => patterns.any(|pattern| pattern.matches(namespace)),
+                    None => patterns.any(NamespacePattern::matches_all),
+                };
                 who && namespace && row.operations.contains(&access.operation)
             })
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{PLAIN, Running, config, listen};
 
 const WORKER: &str = "authorization: Bearer worker-token\r\n";
+const ROTATOR: &str = "authorization: Bearer rotator-token\r\n";
 const READER: &str = "authorization: Bearer reader-token\r\n";
 
 #[tokio::test]
@@ -175,4 +176,75 @@ async fn off_loopback_nobody_is_served_without_a_name_or_a_cipher_unless_that_is
     assert!(CodecServer::bind(open, codec()).await.is_ok());
     let refused = CodecServer::bind(listen("0.0.0.0:0"), codec()).await.unwrap_err();
     assert!(matches!(refused, ServerError::PlainHttpOffLoopback(_)));
+    // Others reach it through a proxy on this machine.
+    let mut behind = listen("127.0.0.1:0");
+    behind.open = true;
+    assert!(CodecServer::bind(behind.clone(), codec()).await.is_ok());
+    behind.behind_tls_proxy = true;
+    let refused = CodecServer::bind(behind.clone(), codec()).await.unwrap_err();
+    assert!(matches!(refused, ServerError::OpenCodecOffLoopback(_)));
+    behind.behind_tls_proxy = false;
+    behind.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+    let refused = CodecServer::bind(behind.clone(), codec()).await.unwrap_err();
+    assert!(matches!(refused, ServerError::OpenCodecOffLoopback(_)));
+    behind.anybody = true;
+    assert!(CodecServer::bind(behind, codec()).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_record_names_the_keys_that_were_used_and_not_what_the_caller_writes_beside_a_record() {
+    let codec = Running::closed().await;
+    let sealed = codec.post("/encode", WORKER, PLAIN).await.json();
+    let mut forged = sealed["payloads"][0].clone();
+    let mut payloads = Vec::new();
+    for index in 0..100 {
+        let name = base64_simd::STANDARD.encode_to_string(format!("bulla:alias/a{index}"));
+        forged["metadata"]["bulla-key-id"] = name.into();
+        payloads.push(forged.clone());
+    }
+    let body = json!({ "payloads": payloads });
+    let again = codec.post("/encode", WORKER, body.to_string()).await;
+    assert_eq!((again.status, again.json()), (200, body));
+    let lines = codec.lines();
+    assert_eq!(lines[1]["keys"], json!(["memory:key-a"]));
+    assert_eq!(lines[1]["payloadCount"], 100);
+}
+
+#[tokio::test]
+async fn who_may_rotate_some_namespaces_rotates_those_alone_and_the_record_says_what_came_of_it() {
+    let codec = Running::closed().await;
+    for path in ["/codec/prod-a/encode", "/codec/prod-b/encode", "/codec/default/encode"] {
+        assert_eq!(codec.post(path, WORKER, PLAIN).await.status, 200);
+    }
+    let rotate = async |who: &str, namespace: &str| {
+        let header = match namespace {
+            "" => String::new(),
+            name => format!("x-namespace: {name}\r\n"),
+        };
+        let answer = codec.post("/v1/codec/rotate", &format!("{who}{header}"), "").await;
+        (answer.status, answer.json()["renewed_data_keys"].as_u64())
+    };
+    assert_eq!(rotate(ROTATOR, "prod-a").await, (200, Some(1)));
+    assert_eq!(rotate(ROTATOR, "").await, (403, None));
+    assert_eq!(rotate(ROTATOR, "default").await, (403, None));
+    assert_eq!(rotate(ROTATOR, "a/b").await, (400, None));
+    assert_eq!(rotate(WORKER, "").await, (200, Some(3)));
+    codec.provider.set_down(true);
+    assert_eq!(rotate(WORKER, "prod-b").await, (503, None));
+    let lines = codec.lines();
+    let rotations: Vec<_> = lines
+        .iter()
+        .filter(|line| line["eventName"] == "RotateCodec")
+        .map(|line| json!([line["principal"], line["namespace"], line["errorCode"]]))
+        .collect();
+    assert_eq!(
+        rotations,
+        [
+            json!(["rotator", "prod-a", null]),
+            json!(["rotator", null, "AccessDenied"]),
+            json!(["rotator", "default", "AccessDenied"]),
+            json!(["worker", null, null]),
+            json!(["worker", "prod-b", "KeyUnavailable"]),
+        ]
+    );
 }

@@ -114,10 +114,13 @@ impl Running {
         let rows = vec![
             allow("worker", "*", &[Encode, Decode, Rotate]),
             allow("reader", "default", &[Decode]),
+            allow("rotator", "prod-*", &[Rotate]),
             allow("issuer/*", "*", &[Decode]),
             allow("temporal-cloud/alice", "default", &[Decode]),
         ];
-        let tokens = vec![token("worker", "worker-token"), token("reader", "reader-token")];
+        let tokens = ["worker", "reader", "rotator"]
+            .map(|who| token(who, &format!("{who}-token")))
+            .to_vec();
         TableGate::new(tokens, issuers, source, rows, log, Arc::new(SystemClock))
     }
 

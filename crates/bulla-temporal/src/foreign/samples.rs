@@ -74,7 +74,7 @@ mod tests {
         let inner = Payload::new("json/plain", b"\"x\"".to_vec());
         let mut payload = Payload::new(
             "binary/encrypted",
-            seal_as_others_do(&[7; 32], [1; 12], &inner.to_wire()),
+            seal_as_others_do(&[7; 32], [1; 12], inner.to_wire().expose_secret()),
         );
         payload.metadata.insert("encryption-key-id".to_owned(), id.into());
         payload

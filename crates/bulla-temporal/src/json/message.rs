@@ -1,5 +1,6 @@
 //! The messages `Payloads` and `Payload` as JSON: every member known, none twice, counts within the limits.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
@@ -130,35 +131,34 @@ impl<'de> Visitor<'de> for OnePayload<'_> {
 struct Metadata<'b>(&'b mut usize);
 
 impl<'de> DeserializeSeed<'de> for Metadata<'_> {
-    type Value = Vec<(Text<'de>, Option<Text<'de>>)>;
+    type Value = BTreeMap<String, Option<Text<'de>>>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Metadata<'_> {
-    type Value = Vec<(Text<'de>, Option<Text<'de>>)>;
+    type Value = BTreeMap<String, Option<Text<'de>>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of strings")
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+        Ok(BTreeMap::new())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries: Self::Value = Vec::new();
-        let mut sorted = std::collections::BTreeSet::new();
+        let mut entries: Self::Value = BTreeMap::new();
         while let Some(name) = map.next_key::<Text<'de>>()? {
             *self.0 = self
                 .0
                 .checked_sub(1)
                 .ok_or_else(|| A::Error::custom(TOO_MUCH_METADATA))?;
-            if !sorted.insert((*name).to_owned()) {
+            let value = map.next_value::<Maybe<Text<'de>>>()?.0;
+            if entries.insert((*name).to_owned(), value).is_some() {
                 return Err(A::Error::custom(TWICE));
             }
-            entries.push((name, map.next_value::<Maybe<Text<'de>>>()?.0));
         }
         Ok(entries)
     }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::text::{Text, decode_base64};
 use super::{BESIDE, ReadError, Shape};
 use crate::{ExternalPayload, Payload};
@@ -5,7 +7,7 @@ use crate::{ExternalPayload, Payload};
 /// A payload as it lies in the body.
 #[derive(Default)]
 pub(super) struct RawPayload<'a> {
-    pub(super) metadata: Vec<(Text<'a>, Option<Text<'a>>)>,
+    pub(super) metadata: BTreeMap<String, Option<Text<'a>>>,
     pub(super) data: Option<Text<'a>>,
     pub(super) external_payloads: Vec<ExternalPayload>,
     pub(super) beside: [Option<Text<'a>>; BESIDE.len()],
@@ -13,8 +15,7 @@ pub(super) struct RawPayload<'a> {
 
 impl RawPayload<'_> {
     fn encoding(&self) -> Option<&str> {
-        let found = self.metadata.iter().find(|(name, _)| &**name == "encoding");
-        found.and_then(|(_, value)| value.as_deref())
+        self.metadata.get("encoding")?.as_deref()
     }
 
     /// Whether it is in the shape of the server that Bulla replaces.
@@ -35,13 +36,13 @@ impl RawPayload<'_> {
         if let Some(data) = &self.data {
             payload.data = decode_base64(data).ok_or_else(refused("data"))?;
         }
-        for (name, value) in &self.metadata {
+        for (name, value) in self.metadata {
             let text = value.as_deref().unwrap_or_default();
             let value = match shape {
                 Shape::Proto => decode_base64(text).ok_or_else(refused("a metadata value"))?,
                 Shape::Replaced => text.into(),
             };
-            payload.metadata.insert((**name).to_owned(), value);
+            payload.metadata.insert(name, value);
         }
         for (name, value) in BESIDE.into_iter().zip(&self.beside) {
             if let Some(value) = value {

@@ -2,6 +2,7 @@ use bulla_crypto::record::Record;
 
 use super::{BESIDE, Shape};
 use crate::Payload;
+use crate::finished::Output;
 
 /// A payload that the replaced server's shape can't say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -13,31 +14,97 @@ pub struct WriteError(pub usize);
 /// # Errors
 /// [`WriteError`], of [`Shape::Replaced`] alone.
 pub fn write(shape: Shape, payloads: &[Payload]) -> Result<Vec<u8>, WriteError> {
-    let mut body = Vec::with_capacity(32 + payloads.iter().map(size_bytes).sum::<usize>());
+    write_all(shape, payloads.iter().map(Item::Payload))
+}
+
+/// The same of what an encode or a decode gives.
+pub(crate) fn write_outputs(shape: Shape, outputs: &[Output]) -> Result<Vec<u8>, WriteError> {
+    write_all(
+        shape,
+        outputs.iter().map(|output| match output {
+            Output::Payload(payload) => Item::Payload(payload),
+            Output::Sealed(record) => Item::Record(record),
+        }),
+    )
+}
+
+/// What is written as one payload.
+#[derive(Clone, Copy)]
+enum Item<'a> {
+    Payload(&'a Payload),
+    /// A payload that was sealed here: its record says all of it.
+    Record(&'a [u8]),
+}
+
+fn write_all<'a>(shape: Shape, items: impl Iterator<Item = Item<'a>> + Clone) -> Result<Vec<u8>, WriteError> {
+    let room = items.clone().map(|item| item.size_bytes(shape));
+    let mut body = Vec::with_capacity(32 + room.sum::<usize>());
     body.extend_from_slice(b"{\"payloads\":[");
-    for (index, payload) in payloads.iter().enumerate() {
+    for (index, item) in items.enumerate() {
         if index > 0 {
             body.push(b',');
         }
-        match shape {
-            Shape::Proto => write_proto(&mut body, payload),
-            Shape::Replaced => write_replaced(&mut body, payload).ok_or(WriteError(index))?,
-        }
+        let written = match (shape, item) {
+            (Shape::Proto, Item::Payload(payload)) => {
+                write_proto(&mut body, payload);
+                Some(())
+            }
+            (Shape::Replaced, Item::Payload(payload)) => write_replaced(&mut body, payload),
+            (Shape::Proto, Item::Record(record)) => write_sealed(&mut body, record),
+            (Shape::Replaced, Item::Record(record)) => write_replaced_record(&mut body, record),
+        };
+        written.ok_or(WriteError(index))?;
     }
     body.extend_from_slice(b"]}");
     Ok(body)
 }
 
-/// At least what a payload takes in either shape.
-fn size_bytes(payload: &Payload) -> usize {
-    let metadata = payload.metadata.iter();
-    // An escape makes six characters of one, and base64 four of three.
-    let metadata = metadata.map(|(name, value)| name.len() * 6 + value.len() * 6 + 16);
-    96 + metadata.sum::<usize>()
-        + payload.data.len().div_ceil(3) * 4
+impl Item<'_> {
+    fn size_bytes(self, shape: Shape) -> usize {
+        match self {
+            Self::Payload(payload) => size_bytes(shape, payload),
+            Self::Record(record) => {
+                256 + base64_bytes(record) + Record::parse(record).map_or(0, |record| of_record(&record))
+            }
+        }
+    }
+}
+
+/// At least what a payload takes, and not much more: who sends payloads says by it how much memory is asked for.
+fn size_bytes(shape: Shape, payload: &Payload) -> usize {
+    let metadata = payload.metadata.iter().map(|(name, value)| {
+        let value = match shape {
+            Shape::Proto => base64_bytes(value),
+            Shape::Replaced => std::str::from_utf8(value).map_or(0, text_bytes),
+        };
+        text_bytes(name) + value + 4
+    });
+    let record = sealed(payload).filter(|_| shape == Shape::Replaced);
+    64 + metadata.sum::<usize>()
+        + base64_bytes(&payload.data)
         + payload.external_payloads.len() * 48
-        // What lies beside a record, in the replaced server's shape: its key, and its wrapped key again.
-        + if payload.claims_to_be_sealed() { 512 * 6 + 8 * 1024 } else { 0 }
+        + record.map_or(0, |record| of_record(&record))
+}
+
+/// What a record's key and wrapped key take beside it, in either shape.
+fn of_record(record: &Record<'_>) -> usize {
+    128 + text_bytes(record.key()) + record.key().len() / 3 + base64_bytes(record.wrapped_key())
+}
+
+fn base64_bytes(bytes: &[u8]) -> usize {
+    bytes.len().div_ceil(3) * 4 + 2
+}
+
+/// The most that a text takes: six characters for each one of a text that needs an escape somewhere.
+fn text_bytes(text: &str) -> usize {
+    let each = if is_plain(text) { 1 } else { 6 };
+    text.len() * each + 2
+}
+
+/// The record of a payload that is one.
+fn sealed(payload: &Payload) -> Option<Record<'_>> {
+    let claims = payload.claims_to_be_sealed();
+    claims.then(|| Record::parse(&payload.data).ok()).flatten()
 }
 
 fn write_proto(body: &mut Vec<u8>, payload: &Payload) {
@@ -55,40 +122,60 @@ fn write_proto(body: &mut Vec<u8>, payload: &Payload) {
     object.end();
 }
 
-fn write_replaced(body: &mut Vec<u8>, payload: &Payload) -> Option<()> {
-    let sealed = payload
-        .claims_to_be_sealed()
-        .then(|| Record::parse(&payload.data).ok())
-        .flatten();
+/// What every payload that was sealed here begins with: base64 of "record-1", and then of the key.
+const SEALED_BEGINS: &str = r#"{"metadata":{"bulla-format":"cmVjb3JkLTE=","bulla-key-id":"#;
+/// What follows it: base64 of "binary/bulla-v1", and then of the record.
+const SEALED_GOES_ON: &str = r#","encoding":"YmluYXJ5L2J1bGxhLXYx"},"data":"#;
+
+fn write_sealed(body: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    let record = Record::parse(bytes).ok()?;
+    body.extend_from_slice(SEALED_BEGINS.as_bytes());
+    base64(body, record.key().as_bytes());
+    body.extend_from_slice(SEALED_GOES_ON.as_bytes());
+    base64(body, bytes);
+    body.push(b'}');
+    Some(())
+}
+
+fn write_replaced_record(body: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
+    let record = Record::parse(bytes).ok()?;
     let mut object = Object::begin(body);
     object.name("metadata");
     let mut metadata = Object::begin(object.body);
-    if sealed.is_some() {
-        metadata.name("encoding");
-        text(metadata.body, "binary/encrypted");
-    } else {
-        let inside = |name: &str| !BESIDE.contains(&name);
-        for (name, value) in payload.metadata.iter().filter(|(name, _)| inside(name)) {
-            metadata.name(name);
-            text(metadata.body, std::str::from_utf8(value).ok()?);
-        }
+    metadata.name("encoding");
+    text(metadata.body, "binary/encrypted");
+    metadata.end();
+    object.name("data");
+    base64(object.body, bytes);
+    let bare = record.key().split_once(':').map_or(record.key(), |(_, bare)| bare);
+    object.name("kms_key_id");
+    text(object.body, bare.strip_prefix("//").unwrap_or(bare));
+    object.name("encrypted_data_key");
+    base64(object.body, record.wrapped_key());
+    object.name("algorithm");
+    text(object.body, "AES-256-GCM");
+    object.end();
+    Some(())
+}
+
+fn write_replaced(body: &mut Vec<u8>, payload: &Payload) -> Option<()> {
+    if sealed(payload).is_some() {
+        return write_replaced_record(body, &payload.data);
+    }
+    let mut object = Object::begin(body);
+    object.name("metadata");
+    let mut metadata = Object::begin(object.body);
+    let inside = |name: &str| !BESIDE.contains(&name);
+    for (name, value) in payload.metadata.iter().filter(|(name, _)| inside(name)) {
+        metadata.name(name);
+        text(metadata.body, std::str::from_utf8(value).ok()?);
     }
     metadata.end();
     object.data_and_sizes(payload);
-    if let Some(record) = sealed {
-        let bare = record.key().split_once(':').map_or(record.key(), |(_, bare)| bare);
-        object.name("kms_key_id");
-        text(object.body, bare.strip_prefix("//").unwrap_or(bare));
-        object.name("encrypted_data_key");
-        base64(object.body, record.wrapped_key());
-        object.name("algorithm");
-        text(object.body, "AES-256-GCM");
-    } else {
-        for name in BESIDE {
-            if let Some(value) = payload.metadata.get(name) {
-                object.name(name);
-                text(object.body, std::str::from_utf8(value).ok()?);
-            }
+    for name in BESIDE {
+        if let Some(value) = payload.metadata.get(name) {
+            object.name(name);
+            text(object.body, std::str::from_utf8(value).ok()?);
         }
     }
     object.end();
@@ -148,8 +235,7 @@ fn base64(body: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 fn text(body: &mut Vec<u8>, text: &str) {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
+    if is_plain(text) {
         body.push(b'"');
         body.extend_from_slice(text.as_bytes());
         body.push(b'"');
@@ -158,10 +244,16 @@ fn text(body: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// Whether a text needs no escapes.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ExternalPayload;
+    use crate::finished::Finished;
     use crate::json::read;
 
     #[test]
@@ -184,9 +276,57 @@ mod tests {
         payload.external_payloads = vec![ExternalPayload { size_bytes: i64::MIN }; 50];
         for shape in [Shape::Proto, Shape::Replaced] {
             let payloads = vec![payload.clone(); 20];
-            let room = 32 + payloads.iter().map(size_bytes).sum::<usize>();
+            let room = 32 + payloads.iter().map(|payload| size_bytes(shape, payload)).sum::<usize>();
             assert!(write(shape, &payloads).unwrap().len() <= room);
         }
+    }
+
+    #[test]
+    fn a_record_is_written_as_the_payload_that_it_is() {
+        let record = record(b"plaintext");
+        for shape in [Shape::Proto, Shape::Replaced] {
+            let finished = Finished {
+                outputs: vec![Output::Sealed(record.clone())],
+                usage: crate::Usage::default(),
+            };
+            let short = finished.write(shape).unwrap();
+            assert!(short.len() <= 32 + Item::Record(&record).size_bytes(shape));
+            assert_eq!(short, write(shape, &finished.into_payloads()).unwrap(), "{shape:?}");
+        }
+        let broken = [Output::Payload(Payload::default()), Output::Sealed(vec![1])];
+        assert_eq!(write_outputs(Shape::Proto, &broken), Err(WriteError(1)));
+    }
+
+    #[test]
+    fn as_many_payloads_as_a_request_may_have_reserve_what_they_take() {
+        let payloads = vec![Payload::new(crate::ENCODING, record(b"")); crate::json::MAX_PAYLOADS];
+        for shape in [Shape::Proto, Shape::Replaced] {
+            let written = write(shape, &payloads).unwrap();
+            assert!(
+                written.capacity() < 2 * written.len(),
+                "{shape:?} {}",
+                written.capacity()
+            );
+            let records = payloads.iter().map(|payload| Item::Record(&payload.data));
+            let written = write_all(shape, records).unwrap();
+            assert!(
+                written.capacity() < 2 * written.len(),
+                "{shape:?} {}",
+                written.capacity()
+            );
+        }
+    }
+
+    fn record(plaintext: &[u8]) -> Vec<u8> {
+        use bulla_crypto::record::{Header, RecordKey};
+        use bulla_crypto::{Context, DataKey, SystemRandom};
+        let record_key = RecordKey::derive(&DataKey::from_slice(&[7; 32]).unwrap()).unwrap();
+        let name = "aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1";
+        let header = Header::new(name, &[7; 180], &record_key).unwrap();
+        let random = SystemRandom;
+        record_key
+            .seal(&header, &Context::empty(), b"", &random, plaintext)
+            .unwrap()
     }
 
     #[test]

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 
 use bulla_crypto::record::Record;
 use bulla_temporal::json::{self, Shape};
-use bulla_temporal::{CodecError, ENCODING, ExternalPayload, Payload, PayloadError};
+use bulla_temporal::{CodecError, ENCODING, ExternalPayload, NamespaceKeys, Payload, PayloadCodec, PayloadError};
 use bulla_testkit::FaultyProvider;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use crate::{codec, decodes, default, encode_one, namespace, plain};
+use crate::{codec, codec_of, decodes, default, encode_one, key, namespace, plain};
 
 fn with(mut payload: Payload, name: &str, value: &[u8]) -> Payload {
     payload.metadata.insert(name.to_owned(), value.to_vec());
@@ -87,6 +87,43 @@ async fn encoding_twice_seals_once_and_a_claim_alone_is_sealed() {
 }
 
 #[tokio::test]
+async fn the_keys_that_an_encode_used_are_those_of_the_records_whatever_stands_outside() {
+    let provider = FaultyProvider::in_memory();
+    let sealing = codec(&provider);
+    let sealed = encode_one(&sealing, &plain("1")).await;
+    let claims: Vec<_> = (0..200)
+        .map(|index| {
+            with(
+                sealed.clone(),
+                "bulla-key-id",
+                format!("bulla:alias/a{index}").as_bytes(),
+            )
+        })
+        .chain([with(plain("2"), "bulla-key-id", b"memory:forged")])
+        .collect();
+    // Cold, where the provider is asked whether they open, and warm.
+    for codec in [&codec(&provider), &sealing] {
+        let work = codec.prepare_encode(&default(), claims.clone()).await.unwrap();
+        let finished = work.finish().await.unwrap();
+        assert_eq!(finished.usage.keys.iter().collect::<Vec<_>>(), ["memory:key-a"]);
+        assert_eq!(finished.into_payloads()[..200], claims[..200]);
+    }
+    // Of another key: not opened here, so it is sealed, and its key was not used.
+    let foreign = codec_of(
+        NamespaceKeys::new(key(&provider, "key-b")),
+        PayloadCodec::default_settings(),
+    );
+    let foreign = encode_one(&foreign, &plain("3")).await;
+    let strict = codec_of(
+        NamespaceKeys::new(key(&provider, "key-a")),
+        PayloadCodec::default_settings(),
+    );
+    let work = strict.prepare_encode(&default(), vec![foreign]).await.unwrap();
+    let finished = work.finish().await.unwrap();
+    assert_eq!(finished.usage.keys.iter().collect::<Vec<_>>(), ["memory:key-a"]);
+}
+
+#[tokio::test]
 async fn storage_references_and_foreign_payloads_stay_as_they_are() {
     let codec = codec(&FaultyProvider::in_memory());
     let mut reference = with(
@@ -154,7 +191,9 @@ async fn the_request_says_what_it_will_use_before_it_is_finished() {
     );
     assert!(work.usage().keys.is_empty());
     assert_eq!(provider.calls().total(), 0);
-    let sealed = work.finish().await.unwrap();
+    let finished = work.finish().await.unwrap();
+    assert_eq!(finished.usage.keys.len(), 1);
+    let sealed = finished.into_payloads();
     let work = codec.prepare_encode(&default(), vec![plain("1")]).await.unwrap();
     assert_eq!((work.usage().hits, work.usage().misses), (1, 0));
     assert_eq!(work.usage().keys.len(), 1);
