@@ -11,6 +11,9 @@ mod delete_token;
 mod denied_report;
 mod get_token;
 mod get_tokens;
+mod give_grant;
+mod grants;
+mod list_given_grants;
 mod list_tokens;
 mod openapi;
 mod outside_hours_report;
@@ -24,6 +27,7 @@ mod refresh_token;
 mod request;
 mod revoke_tokens;
 mod route;
+mod take_grant;
 mod token_body;
 
 use std::net::{IpAddr, Ipv4Addr};

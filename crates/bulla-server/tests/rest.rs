@@ -12,6 +12,8 @@ mod changes;
 mod client;
 #[path = "rest/coverage.rs"]
 mod coverage;
+#[path = "rest/grants.rs"]
+mod grants;
 #[path = "api/harness.rs"]
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod harness;

@@ -332,7 +332,9 @@ impl Decision<'_> {
             key: Some(key),
             aliases: &[],
         };
-        let mut of_caller = grants.of_grantee(self.asker().arn);
+        let asker = self.asker();
+        let of_role = asker.role.into_iter().flat_map(|role| grants.of_grantee(role));
+        let mut of_caller = grants.of_grantee(asker.arn).chain(of_role);
         Ok(of_caller
             .find(|grant| is_admitted(grant, operation, key, &context))
             .cloned())

@@ -53,7 +53,7 @@ mod settings;
 mod verification;
 
 pub use access::{Access, Accessed, Announced, Failure};
-pub use administration::grants::{GiveGrantRequest, GivenGrant, TakeGrantRequest};
+pub use administration::grants::{GiveGrantRequest, GivenGrant, GivenGrants, ListGivenGrantsRequest, TakeGrantRequest};
 pub use administration::{
     AccessKeyDescription, ApiTokenDescription, AssertedBatch, AssertedEvent, AuditPage, AuditQuery,
     CreateAccessKeyResponse, CreateApiTokenResponse, CreatePrincipalResponse, CreateRoleRequest, GroupDescription,

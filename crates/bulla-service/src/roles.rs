@@ -4,7 +4,7 @@ use bulla_model::Role;
 
 /// Whether a role's identity policy allows an action; a key policy decides whether identity policies matter.
 pub(crate) fn role_allows(role: Role, action: &str) -> bool {
-    const AUDITOR: [&str; 24] = [
+    const AUDITOR: [&str; 25] = [
         "kms:DescribeCustomKeyStores",
         "kms:DescribeKey",
         "kms:GetKeyLastUsage",
@@ -21,6 +21,7 @@ pub(crate) fn role_allows(role: Role, action: &str) -> bool {
         "bulla:GetPrincipalPolicy",
         "bulla:ListAccessKeys",
         "bulla:ListApiTokens",
+        "bulla:ListGivenGrants",
         "bulla:ListGroups",
         "bulla:ListPrincipalTags",
         "bulla:ListRoles",

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::grants::GRANT;
 use super::route::{REST_ROUTES, RestRoute};
 use super::{Problem, Reply, Request};
 
@@ -60,7 +61,7 @@ pub fn openapi() -> Value {
                 "sigv4": {"type": "apiKey", "in": "header", "name": "Authorization",
                     "description": "AWS Signature Version 4 for the service bulla."},
             },
-            "schemas": {"Problem": problem(), "Event": event()},
+            "schemas": {"Problem": problem(), "Event": event(), "Grant": schema(GRANT)},
             "responses": {"Problem": {
                 "description": "It was refused or failed; code says why.",
                 "headers": {"X-Request-Id": {"schema": {"type": "string"}, "description": "Names the request in the log."}},

@@ -174,6 +174,7 @@ impl From<ServiceError> for Problem {
             E::LimitExceeded(_) => (StatusCode::CONFLICT, "limit_exceeded"),
             E::Throttled => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             E::Unsupported(_) => (StatusCode::BAD_REQUEST, "unsupported"),
+            E::InvalidMarker => (StatusCode::BAD_REQUEST, "invalid_cursor"),
             E::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             error if error.is_internal() => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             _ => (StatusCode::BAD_REQUEST, "invalid_request"),

@@ -88,6 +88,9 @@ routes! {
     refresh_token,
     delete_token,
     revoke_tokens,
+    give_grant,
+    list_given_grants,
+    take_grant,
 }
 
 /// What a method and a path lead to.
@@ -183,6 +186,7 @@ mod tests {
             assert!(parameters.iter().all(|(name, value)| name == value));
             assert!(matches!(find("TRACE", &path), Found::OtherMethods(_)), "{path}");
         }
+        assert!(matches!(find("PATCH", "/v1/grants"), Found::OtherMethods(methods) if methods == "POST, GET, DELETE"));
         for nothing in [
             "/v1",
             "/v1/",

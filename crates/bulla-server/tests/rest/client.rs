@@ -54,8 +54,7 @@ impl User {
     }
 
     pub(crate) async fn post(&self, h: &Harness, path: &str, body: &Value) -> Answer {
-        let headers = format!("{}Content-Type: application/json\r\n", self.header());
-        request(h, "POST", path, &headers, &body.to_string()).await
+        self.send(h, "POST", path, body).await
     }
 
     /// Sends a request with a body, unless that is null.

@@ -1,10 +1,12 @@
 //! Every route has its case of authorisation, of audit and of documentation; one without them fails here.
 
-use bulla_model::Role;
+use bulla_model::{GrantConstraints, GrantOperation, Role};
 use bulla_server::{REST_ROUTES, RestRoute, openapi};
+use bulla_service::GiveGrantRequest;
 use serde_json::{Value, json};
 
 use crate::client::*;
+use crate::harness::Harness;
 use crate::tokens::with_tokens;
 
 /// A request of each route that needs nothing but the permission; none where the route is everybody's.
@@ -29,8 +31,30 @@ fn case(name: &str) -> Option<(&'static str, Value)> {
         "ListTokens" => ("/v1/tokens?client=a", Value::Null),
         "RefreshToken" => ("/v1/tokens/a/fetched/refresh", Value::Null),
         "RevokeTokens" => ("/v1/tokens/a/revoke", Value::Null),
+        "GiveGrant" => (
+            "/v1/grants",
+            json!({"key": "*", "principal": GRANTEE, "operations": ["Encrypt"]}),
+        ),
+        "ListGivenGrants" => ("/v1/grants", Value::Null),
+        "TakeGrant" => (TAKE, Value::Null),
         _ => return None,
     })
+}
+
+const GRANTEE: &str = "arn:aws:iam::000000000000:user/cid";
+const TAKE: &str = "/v1/grants?key=*&principal=arn:aws:iam::000000000000:user/cid";
+
+/// Makes what a route is asked for once more.
+async fn prepare(h: &Harness, route: &RestRoute) {
+    if route.name == "TakeGrant" {
+        let grant = GiveGrantRequest {
+            key_id: "*".to_owned(),
+            grantee_principal: GRANTEE.to_owned(),
+            operations: vec![GrantOperation::Encrypt],
+            constraints: GrantConstraints::default(),
+        };
+        h.service.give_grant(&operator(h), grant).await.unwrap();
+    }
 }
 
 /// The event that a route leaves.
@@ -56,6 +80,8 @@ async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_acti
             continue;
         };
         let (path, body) = case(route.name).unwrap_or_else(|| panic!("{} has no case", route.name));
+        let service = route.resource.split(':').nth(2).unwrap();
+        prepare(&h, route).await;
         user.give(&h, json!({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))
             .await;
         let answer = user.send(&h, route.method, path, &body).await;
@@ -63,7 +89,7 @@ async fn every_route_is_denied_by_default_and_explicitly_and_allowed_by_its_acti
         assert!(
             answer
                 .text()
-                .contains(&format!("perform: {action} on resource: arn:aws:bulla:")),
+                .contains(&format!("perform: {action} on resource: arn:aws:{service}:")),
             "{}",
             answer.text()
         );

@@ -43,7 +43,11 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
         ann.post(&h, "/v1/audit/events", &batch).await.json(),
         batch
     ])];
+    let grant = json!({"key": "*", "principal": ann.arn.as_str(), "operations": ["Encrypt"], "constraints": {"context_equals": {"a": "b"}}});
+    let given = ann.post(&h, "/v1/grants", &grant).await.json();
+    exchanges.push(json!(["POST", "/v1/grants", given, grant]));
     for path in [
+        "/v1/grants",
         "/v1/audit",
         "/v1/audit/reports/client?client=a",
         "/v1/audit/reports/outside-hours",
@@ -100,6 +104,9 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
         let answer = ann.send(&h, method, path, &body).await.json();
         exchanges.push(json!([method, of, answer, body]));
     }
+    let take = format!("/v1/grants?key=*&principal={}", ann.arn.as_str());
+    let taken = ann.send(&h, "DELETE", &take, &Value::Null).await.json();
+    exchanges.push(json!(["DELETE", "/v1/grants", taken, null]));
     exchanges.push(json!([
         "PROBLEM",
         "",
@@ -126,6 +133,6 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     assert_eq!(
         String::from_utf8_lossy(&checked.stdout),
-        "17 answers are as documented\n"
+        "20 answers are as documented\n"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulla_model::{GrantConstraints, GrantOperation, Operation as Asked, Timestamp, grant_principal};
+use bulla_model::{GrantConstraints, GrantOperation, KeyArn, Operation as Asked, Timestamp, grant_principal};
 use bulla_store::Table;
 use serde_json::{Map, Value};
 
@@ -10,14 +10,17 @@ use crate::authorised::{Authorised, KeyForms};
 use crate::bodies::{GrantBody, VERSION};
 use crate::decision::{Decision, EventKind};
 use crate::grants::{GrantEntry, MAX_GRANTS};
-use crate::limits::{members, shown};
+use crate::limits::{self, members, shown};
 use crate::operations::create_grant::{constraints_shown, require_operations, require_within};
 use crate::row_ids::{every_key, grant_row};
 use crate::runner::{BULLA, Operation};
-use crate::{Call, Service, ServiceError};
+use crate::{Call, Service, ServiceError, pages};
 
-/// What a grant that was given so is called, among those that `CreateGrant` made.
-const NAME: &str = "bulla:given";
+/// What a grant that was given so is called, among those that `CreateGrant` made: no name that `CreateGrant` takes.
+const NAME: &str = "@given";
+
+/// What pages of them are called in markers.
+const LIST: &str = "given-grants";
 
 /// The grant that a principal is to have on a key.
 #[derive(Debug, Clone)]
@@ -41,9 +44,31 @@ pub struct TakeGrantRequest {
     pub grantee_principal: String,
 }
 
+/// Which grants that were given are to be listed.
+#[derive(Debug, Clone)]
+pub struct ListGivenGrantsRequest {
+    /// Key id or key ARN; `*` for those on every key.
+    pub key_id: String,
+    /// Most entries to answer, 1 to 1,000; 100 if absent.
+    pub limit: Option<u32>,
+    /// Where the last page ended.
+    pub marker: Option<String>,
+}
+
+/// A page of grants that were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenGrants {
+    /// In order of ids.
+    pub grants: Vec<GivenGrant>,
+    /// Where the next page begins; `None` on the last.
+    pub next_marker: Option<String>,
+}
+
 /// A grant that was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GivenGrant {
+    /// The key's ARN; `None` for every key.
+    pub key_arn: Option<KeyArn>,
     /// 64 hexadecimal digits; the same for as long as the grant is changed only.
     pub grant_id: Arc<str>,
     /// The ARN of who is granted.
@@ -59,6 +84,7 @@ pub struct GivenGrant {
 impl Service {
     /// Gives a principal the one grant on a key that Bulla's administration keeps for him, or changes it; decides the very next operation.
     ///
+    /// Of one key it takes `kms:CreateGrant` on that key; of every key `bulla:GiveGrant` on `arn:aws:kms:<region>:<account>:key/*`.
     /// A grant on every key says what an identity policy could: it counts for keys whose policies leave the decision to the account.
     ///
     /// # Errors
@@ -67,20 +93,24 @@ impl Service {
         self.core.run(call, &request).await
     }
 
-    /// Takes that grant back; decides the very next operation.
+    /// Takes that grant back and tells what it was; decides the very next operation.
     ///
     /// # Errors
     /// `InvalidArn`, `NotFound`, `InvalidState`, `AccessDenied`.
-    pub async fn take_grant(&self, call: &Call, request: TakeGrantRequest) -> Result<(), ServiceError> {
+    pub async fn take_grant(&self, call: &Call, request: TakeGrantRequest) -> Result<GivenGrant, ServiceError> {
         self.core.run(call, &request).await
     }
 
-    /// Lists the grants on every key of the caller's account in the region, in order of ids.
+    /// Lists the grants that were given on a key, or on every key of the caller's account in the region.
     ///
     /// # Errors
-    /// `AccessDenied`.
-    pub async fn list_grants_on_every_key(&self, call: &Call) -> Result<Vec<GivenGrant>, ServiceError> {
-        self.core.run(call, &ListGrantsOnEveryKey).await
+    /// `Validation`, `InvalidMarker`, `InvalidArn`, `NotFound`, `InvalidState`, `AccessDenied`.
+    pub async fn list_given_grants(
+        &self,
+        call: &Call,
+        request: ListGivenGrantsRequest,
+    ) -> Result<GivenGrants, ServiceError> {
+        self.core.run(call, &request).await
     }
 }
 
@@ -110,7 +140,8 @@ impl Operation for GiveGrantRequest {
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<GivenGrant, ServiceError> {
         let asked = GrantOperation::ALL.iter().copied();
         let operations: Vec<_> = asked.filter(|operation| self.operations.contains(operation)).collect();
-        let on = Place::<Self>::find(decision, "kms:CreateGrant", Asked::CreateGrant, &self.key_id).await?;
+        let actions = ["bulla:GiveGrant", "kms:CreateGrant"];
+        let on = Place::<Self>::find(decision, actions, Asked::CreateGrant, &self.key_id).await?;
         let grantee = principal(&self.grantee_principal)?;
         if operations.is_empty() {
             return Err(ServiceError::Validation(
@@ -122,7 +153,7 @@ impl Operation for GiveGrantRequest {
                 require_operations(&key.key, &operations, &self.constraints)?;
                 require_within(decision, &on.row, &operations, &self.constraints).await?;
             }
-            None => require_everywhere(&operations)?,
+            None => require_everywhere(&operations, &grantee)?,
         }
         let grants = decision.grants_of(&on.row).await?;
         let before = grants.of_grantee(&grantee).find(is_given).cloned();
@@ -156,6 +187,7 @@ impl Operation for GiveGrantRequest {
         }
         decision.response = members([("grantId", (*grant_id).into())]);
         Ok(GivenGrant {
+            key_arn: on.key_arn(),
             grant_id,
             grantee_principal: body.grantee,
             operations: body.operations,
@@ -166,7 +198,7 @@ impl Operation for GiveGrantRequest {
 }
 
 impl Operation for TakeGrantRequest {
-    type Response = ();
+    type Response = GivenGrant;
 
     const EVENT: EventKind = EventKind {
         name: "TakeGrant",
@@ -181,8 +213,9 @@ impl Operation for TakeGrantRequest {
         ])
     }
 
-    async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
-        let on = Place::<Self>::find(decision, "kms:RevokeGrant", Asked::RevokeGrant, &self.key_id).await?;
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<GivenGrant, ServiceError> {
+        let actions = ["bulla:TakeGrant", "kms:RevokeGrant"];
+        let on = Place::<Self>::find(decision, actions, Asked::RevokeGrant, &self.key_id).await?;
         let grantee = principal(&self.grantee_principal)?;
         let grants = decision.grants_of(&on.row).await?;
         let Some(grant) = grants.of_grantee(&grantee).find(is_given) else {
@@ -193,36 +226,38 @@ impl Operation for TakeGrantRequest {
         };
         decision.delete(&grant.row);
         decision.response = members([("grantId", (*grant.id).into())]);
-        Ok(())
+        Ok(on.describe(grant))
     }
 }
 
-struct ListGrantsOnEveryKey;
-
-impl Operation for ListGrantsOnEveryKey {
-    type Response = Vec<GivenGrant>;
+impl Operation for ListGivenGrantsRequest {
+    type Response = GivenGrants;
 
     const EVENT: EventKind = EventKind {
-        name: "ListGrantsOnEveryKey",
+        name: "ListGivenGrants",
         source: BULLA,
         read_only: true,
     };
 
     fn parameters(&self) -> Map<String, Value> {
-        Map::new()
+        members([("keyId", shown(&self.key_id)), ("limit", self.limit.into())])
     }
 
-    async fn decide(&self, decision: &mut Decision<'_>) -> Result<Vec<GivenGrant>, ServiceError> {
-        let on = Place::<Self>::find(decision, "kms:ListGrants", Asked::ListGrants, "*").await?;
+    async fn decide(&self, decision: &mut Decision<'_>) -> Result<GivenGrants, ServiceError> {
+        let limit = limits::page(self.limit, 100, 1000)?;
+        let after = pages::place(LIST, self.marker.as_deref())?;
+        let actions = ["bulla:ListGivenGrants", "kms:ListGrants"];
+        let on = Place::<Self>::find(decision, actions, Asked::ListGrants, &self.key_id).await?;
         let grants = decision.grants_of(&on.row).await?;
-        let given = grants.in_order().into_iter().map(|grant| GivenGrant {
-            grant_id: grant.id.clone(),
-            grantee_principal: grant.body.grantee.clone(),
-            operations: grant.body.operations.clone(),
-            constraints: grant.body.constraints.clone(),
-            created: grant.body.created,
-        });
-        Ok(given.collect())
+        let wanted =
+            |grant: &&Arc<GrantEntry>| is_given(grant) && after.as_deref().is_none_or(|after| *grant.id > *after);
+        let mut rest = grants.in_order().into_iter().filter(wanted);
+        let page: Vec<GivenGrant> = rest.by_ref().take(limit).map(|grant| on.describe(grant)).collect();
+        let last = page.last().filter(|_| rest.next().is_some());
+        Ok(GivenGrants {
+            next_marker: last.map(|last| pages::marker(LIST, &last.grant_id)),
+            grants: page,
+        })
     }
 }
 
@@ -235,8 +270,16 @@ struct Place<O> {
 }
 
 impl<O: Operation> Place<O> {
-    /// Finds the key, or every key, if the caller may do `action` to it.
-    async fn find(decision: &mut Decision<'_>, action: &str, asked: Asked, named: &str) -> Result<Self, ServiceError> {
+    /// Finds every key if the caller may do the first action, or the key if he may do the second to it.
+    ///
+    /// Every key is not one key more: no statement about a single key would deny it, so what allows the use of `CreateGrant` on many keys
+    /// does not allow this.
+    async fn find(
+        decision: &mut Decision<'_>,
+        [action, on_key]: [&str; 2],
+        asked: Asked,
+        named: &str,
+    ) -> Result<Self, ServiceError> {
         if named == "*" {
             let (account, region) = (decision.account(), decision.region());
             decision.authorise(action, &format!("arn:aws:kms:{region}:{account}:key/*"))?;
@@ -245,12 +288,27 @@ impl<O: Operation> Place<O> {
                 key: None,
             });
         }
-        let key: Authorised<O> = decision.authorise_key(action, named, KeyForms::KeysOnly).await?;
+        let key: Authorised<O> = decision.authorise_key(on_key, named, KeyForms::KeysOnly).await?;
         key.require_state(asked)?;
         Ok(Self {
             row: key.key.row.id.clone(),
             key: Some(key),
         })
+    }
+
+    fn key_arn(&self) -> Option<KeyArn> {
+        self.key.as_ref().map(|key| key.key.arn.clone())
+    }
+
+    fn describe(&self, grant: &GrantEntry) -> GivenGrant {
+        GivenGrant {
+            key_arn: self.key_arn(),
+            grant_id: grant.id.clone(),
+            grantee_principal: grant.body.grantee.clone(),
+            operations: grant.body.operations.clone(),
+            constraints: grant.body.constraints.clone(),
+            created: grant.body.created,
+        }
     }
 }
 
@@ -263,19 +321,19 @@ fn principal(text: &str) -> Result<String, ServiceError> {
         .map_err(|_| ServiceError::InvalidArn(format!("ARN does not refer to a valid principal: {text}")))
 }
 
-/// What a grant on every key can permit: what can be done to a key, and not what is done to grants.
-fn require_everywhere(operations: &[GrantOperation]) -> Result<(), ServiceError> {
+/// What a grant on every key can permit, what can be done to a key and not what is done to grants; and to whom: an account has every key of its own.
+fn require_everywhere(operations: &[GrantOperation], grantee: &str) -> Result<(), ServiceError> {
+    if grantee.ends_with(":root") {
+        return Err(ServiceError::Validation(
+            "A grant on every key is to a user or a role.".to_owned(),
+        ));
+    }
     let of_grants =
         |operation: &&GrantOperation| matches!(operation, GrantOperation::CreateGrant | GrantOperation::RetireGrant);
     if let Some(wrong) = operations.iter().find(of_grants) {
         return Err(ServiceError::Validation(format!(
             "A grant on every key can't have the operation {wrong}."
         )));
-    }
-    if operations.is_empty() {
-        return Err(ServiceError::Validation(
-            "A grant has at least one operation.".to_owned(),
-        ));
     }
     Ok(())
 }

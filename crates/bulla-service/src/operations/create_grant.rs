@@ -109,6 +109,12 @@ impl Operation for CreateGrantRequest {
         require_operations(&key.key, &body.operations, &body.constraints)?;
         require_within(decision, &key.key.row.id, &body.operations, &body.constraints).await?;
         let grants = decision.grants_of(&key.key.row.id).await?;
+        // AWS's names have no such character; grants that the administration gives do.
+        if self.name.as_ref().is_some_and(|name| name.starts_with('@')) {
+            return Err(ServiceError::Validation(
+                "The name of a grant begins with @.".to_owned(),
+            ));
+        }
         // Who gives a name may ask again.
         let same = |grant: &&Arc<GrantEntry>| {
             let made = GrantBody {

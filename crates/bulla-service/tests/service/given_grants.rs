@@ -5,6 +5,7 @@ use bulla_service::*;
 use serde_json::json;
 
 use crate::harness::*;
+use crate::sessions::{ROLE, TRUSTS_THE_ACCOUNT, assume, request, role};
 
 const ANN: &str = "arn:aws:iam::111122223333:user/ann";
 
@@ -22,6 +23,16 @@ fn take(key_id: &str) -> TakeGrantRequest {
         key_id: key_id.to_owned(),
         grantee_principal: ANN.to_owned(),
     }
+}
+
+/// The grants that were given on every key.
+async fn everywhere(h: &Harness, call: &Call) -> Result<Vec<GivenGrant>, ServiceError> {
+    let request = ListGivenGrantsRequest {
+        key_id: "*".to_owned(),
+        limit: None,
+        marker: None,
+    };
+    Ok(h.service.list_given_grants(call, request).await?.grants)
 }
 
 fn of_tenant(tenant: &str) -> GrantConstraints {
@@ -101,11 +112,11 @@ async fn a_grant_on_every_key_counts_for_keys_that_leave_it_to_the_account() {
     let (operator, key) = (h.operator(), h.key().await);
     let id = key.key_id.as_str();
     let (arn, ann) = h.user("ann", Role::User).await;
-    let everywhere = GiveGrantRequest {
+    let of_a = GiveGrantRequest {
         constraints: of_tenant("a"),
         ..give("*", &[O::Encrypt, O::Decrypt])
     };
-    let given = h.service.give_grant(&operator, everywhere).await.expect("gives");
+    let given = h.service.give_grant(&operator, of_a).await.expect("gives");
     encrypt(&h.service, &ann, id).await;
     assert_eq!(
         h.last_event()["additionalEventData"]["decidedBy"],
@@ -165,13 +176,13 @@ async fn a_grant_on_every_key_counts_for_keys_that_leave_it_to_the_account() {
         .await
         .expect("changes");
     assert_eq!(wider.grant_id, given.grant_id);
-    let listed = h.service.list_grants_on_every_key(&operator).await.expect("lists");
+    let listed = everywhere(&h, &operator).await.expect("lists");
     assert_eq!(listed, [wider]);
     assert_eq!(grants_of(&h, later.key_id.as_str()).await, 0);
     h.service.take_grant(&operator, take("*")).await.expect("takes");
     let refused = h.service.encrypt(&ann, encrypt_request(later.key_id.as_str())).await;
     assert_eq!(refusal(refused).0, DENIED);
-    assert_eq!(h.service.list_grants_on_every_key(&operator).await.expect("lists"), []);
+    assert_eq!(everywhere(&h, &operator).await.expect("lists"), []);
     h.verify();
 }
 
@@ -202,8 +213,8 @@ async fn who_gives_needs_the_right_to_and_not_everything_can_be_given() {
             "InvalidArnException"
         );
     }
-    assert_eq!(refusal(h.service.list_grants_on_every_key(&ann).await).0, DENIED);
-    h.service.list_grants_on_every_key(&auditor).await.expect("lists");
+    assert_eq!(refusal(everywhere(&h, &ann).await).0, DENIED);
+    everywhere(&h, &auditor).await.expect("lists");
     for operation in [O::CreateGrant, O::RetireGrant] {
         let refused = h
             .service
@@ -224,6 +235,135 @@ async fn who_gives_needs_the_right_to_and_not_everything_can_be_given() {
         .expect("gives");
     let refused = h.service.encrypt(&ann, encrypt_request(key.key_id.as_str())).await;
     assert_eq!(refusal(refused).0, DENIED);
+}
+
+#[tokio::test]
+async fn who_is_denied_one_key_gives_nobody_every_key() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let (arn, ann) = h.user("ann", Role::User).await;
+    let (friend, bob) = h.user("bob", Role::User).await;
+    let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kms:*", "Resource": key.arn.as_str()}]});
+    let put = h
+        .service
+        .put_principal_policy(&operator, arn, "most".to_owned(), may.to_string());
+    put.await.expect("gives");
+    let to_bob = |key_id: &str| GiveGrantRequest {
+        grantee_principal: friend.to_string(),
+        ..give(key_id, &[O::Encrypt])
+    };
+    for named in ["*", key.key_id.as_str()] {
+        assert_eq!(
+            refusal(h.service.give_grant(&ann, to_bob(named)).await).0,
+            DENIED,
+            "{named}"
+        );
+    }
+    let other = h.key().await;
+    h.service
+        .give_grant(&ann, to_bob(other.key_id.as_str()))
+        .await
+        .expect("gives");
+    encrypt(&h.service, &bob, other.key_id.as_str()).await;
+    let refused = h.service.encrypt(&bob, encrypt_request(key.key_id.as_str())).await;
+    assert_eq!(refusal(refused).0, DENIED);
+}
+
+#[tokio::test]
+async fn no_grant_that_somebody_makes_passes_for_the_one_that_was_given() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let id = key.key_id.as_str();
+    let given = h
+        .service
+        .give_grant(&operator, give(id, &[O::Encrypt]))
+        .await
+        .expect("gives");
+    let listed = ListGrantsRequest {
+        key_id: id.to_owned(),
+        grant_id: Some(given.grant_id.to_string()),
+        grantee_principal: None,
+        limit: None,
+        marker: None,
+    };
+    let listed = h.service.list_grants(&operator, listed).await.expect("lists");
+    let same_name = CreateGrantRequest {
+        key_id: id.to_owned(),
+        grantee_principal: ANN.to_owned(),
+        retiring_principal: None,
+        operations: vec![O::Decrypt],
+        constraints: GrantConstraints::default(),
+        name: listed.grants[0].name.clone(),
+        grant_tokens: Vec::new(),
+        dry_run: false,
+    };
+    assert!(same_name.name.is_some());
+    assert_eq!(
+        refusal(h.service.create_grant(&operator, same_name).await).0,
+        "ValidationException"
+    );
+    assert_eq!(grants_of(&h, id).await, 1);
+}
+
+#[tokio::test]
+async fn a_grant_on_every_key_to_a_role_is_one_to_its_sessions_and_is_explained_so() {
+    let h = Harness::new().await;
+    let (operator, key) = (h.operator(), h.key().await);
+    let nothing = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}"#;
+    role(&h, TRUSTS_THE_ACCOUNT, nothing).await;
+    let session = assume(&h, &h.admin().await, request()).await;
+    let explained = async || {
+        let question = ExplainRequest {
+            principal: ROLE.parse().expect("an ARN"),
+            action: "kms:Encrypt".to_owned(),
+            resource: ExplainedResource::Key(key.key_id.to_string()),
+            encryption_context: context(&[]),
+            parameters: serde_json::Map::new(),
+            source_ip: None,
+            secure_transport: true,
+        };
+        h.service
+            .explain(&h.operator(), question)
+            .await
+            .expect("explains")
+            .allowed
+    };
+    let encrypts = async || h.service.encrypt(&session, encrypt_request(key.key_id.as_str())).await;
+    assert!(!explained().await && encrypts().await.is_err());
+    let to_role = GiveGrantRequest {
+        grantee_principal: ROLE.to_owned(),
+        ..give("*", &[O::Encrypt])
+    };
+    h.service.give_grant(&operator, to_role).await.expect("gives");
+    assert!(explained().await && encrypts().await.is_ok());
+    let to_account = GiveGrantRequest {
+        grantee_principal: "arn:aws:iam::111122223333:root".to_owned(),
+        ..give("*", &[O::Encrypt])
+    };
+    assert_eq!(
+        refusal(h.service.give_grant(&operator, to_account).await).0,
+        "ValidationException"
+    );
+}
+
+#[tokio::test]
+async fn caches_elsewhere_hear_of_a_grant_on_every_key() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let changed = async |since: u64| {
+        let read = h.service.changes_since(&operator, since, std::time::Duration::ZERO);
+        read.await.expect("reads")
+    };
+    let before = changed(0).await.revision;
+    h.service
+        .give_grant(&operator, give("*", &[O::Encrypt]))
+        .await
+        .expect("gives");
+    let given = changed(before).await;
+    assert!(given.principals && given.keys.is_empty(), "{given:?}");
+    h.service.take_grant(&operator, take("*")).await.expect("takes");
+    assert!(changed(given.revision).await.principals);
 }
 
 #[tokio::test]
