@@ -112,6 +112,8 @@ pub struct UserIdentity<'a> {
     pub access_key_id: Option<Cow<'a, str>>,
     /// The principal's name; `userName`.
     pub user_name: Option<Cow<'a, str>>,
+    /// Of temporary credentials and of tokens of an issuer: whose they are, without any secret; left out when empty; `sessionContext`.
+    pub session_context: Map<String, Value>,
 }
 
 /// What an event was about; a member of CloudTrail's `resources`.

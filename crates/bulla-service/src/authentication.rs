@@ -102,6 +102,8 @@ impl Core {
             expires,
             access_key_id: None,
             shown: Some(identity),
+            federated: None,
+            source_identity: None,
         })))
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Conditions<'d> {
 }
 
 /// Condition keys that are members of requests, in lower case, each with the member's name in the event.
-const OF_THE_REQUEST: [(&str, &str); 19] = [
+const OF_THE_REQUEST: [(&str, &str); 20] = [
     ("kms:datakeypairspec", "keyPairSpec"),
     ("kms:expirationmodel", "expirationModel"),
     ("kms:granteeprincipal", "granteePrincipal"),
@@ -42,6 +42,7 @@ const OF_THE_REQUEST: [(&str, &str); 19] = [
     ("kms:wrappingkeyspec", "wrappingKeySpec"),
     ("sts:externalid", "externalId"),
     ("sts:rolesessionname", "roleSessionName"),
+    ("sts:sourceidentity", "sourceIdentity"),
     ("sts:transitivetagkeys", "transitiveTagKeys"),
 ];
 
@@ -101,6 +102,7 @@ impl<'d> Conditions<'d> {
             // Of a session, the role's, which a policy can name before there is a session.
             "aws:principalarn" => Values::one(session.map_or(arn.as_str(), |session| session.role.as_str())),
             "aws:principaltype" if session.is_some() => Values::one("AssumedRole"),
+            "aws:sourceidentity" => Values::optional(session.and_then(|session| session.source_identity.as_deref())),
             "aws:tokenissuetime" => {
                 let of_token = call.caller.shown().and_then(|identity| identity.issued);
                 let issued = session.map(|session| session.issued).or(of_token);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::bodies::{Body, KeyBody};
 use crate::call::CallerKind;
 use crate::committer::Write;
-pub(crate) use crate::decision::event::{EventKind, kind_of};
+pub(crate) use crate::decision::event::{EventKind, cut, kind_of};
 use crate::entry::{AccessKeyEntry, ApiTokenEntry, GroupEntry, KeyEntry, PrincipalEntry, RoleEntry};
 use crate::grants::GrantEntry;
 use crate::oidc::WebIdentity;

@@ -16,6 +16,8 @@ use self::keys::IssuerKeys;
 const MAX_TOKEN_BYTES: usize = 20_000;
 /// How far an issuer's clock may be from ours.
 const SKEW_SECONDS: i64 = 60;
+/// AWS's claim of who stands behind a token.
+const SOURCE_IDENTITY: &str = "https://aws.amazon.com/source_identity";
 /// What a signature may be made with. "none" and everything symmetric are not among it, whatever a key set says.
 const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::RS256,
@@ -96,6 +98,8 @@ pub(crate) struct WebIdentity {
     /// When it was issued, by the issuer's clock: `iat`, else `nbf`; `None` where it has neither.
     pub(crate) issued: Option<Timestamp>,
     pub(crate) expires: Timestamp,
+    /// Who stands behind it: the claim `https://aws.amazon.com/source_identity`.
+    pub(crate) source_identity: Option<String>,
     /// The principal that it is as a bearer credential.
     pub(crate) principal: Option<PrincipalArn>,
 }
@@ -223,6 +227,7 @@ fn identity(
         id: claims.get("jti").and_then(Value::as_str).map(str::to_owned),
         issued: issued.map(|issued| Timestamp::from_micros(issued.saturating_mul(1_000_000))),
         expires: Timestamp::from_micros(end.saturating_add(SKEW_SECONDS).saturating_mul(1_000_000)),
+        source_identity: claims.get(SOURCE_IDENTITY).and_then(Value::as_str).map(str::to_owned),
         principal: mapped(issuer, claims),
     })
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::bodies::{Body, VERSION};
+use crate::decision::cut;
 use crate::entry::RoleEntry;
 use crate::keyring::{Place, StoreKey};
 use crate::oidc::WebIdentity;
@@ -50,6 +51,29 @@ pub(crate) struct Session {
     pub(crate) access_key_id: Option<String>,
     /// Whose bearer token was shown, where one was.
     pub(crate) shown: Option<WebIdentity>,
+    /// Whose token began it, where one did.
+    pub(crate) federated: Option<Federated>,
+    /// Who stands behind it, as was said when the first session of the chain began.
+    pub(crate) source_identity: Option<String>,
+}
+
+/// Whose token of an issuer it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Federated {
+    /// The issuer's ARN.
+    pub(crate) provider: String,
+    /// The token's `sub`, at most 256 bytes of it.
+    pub(crate) subject: String,
+}
+
+impl Federated {
+    pub(crate) fn of(identity: &WebIdentity) -> Self {
+        Self {
+            provider: identity.provider.clone(),
+            subject: cut(&identity.subject, 256).to_owned(),
+        }
+    }
 }
 
 /// What a session token opens to.
@@ -62,11 +86,27 @@ struct SessionBody {
     role: PrincipalArn,
     role_id: String,
     name: String,
+    // A policy that is missing is no session without one.
+    #[serde(deserialize_with = "Option::deserialize")]
     policy: Option<String>,
     tags: BTreeMap<String, String>,
     transitive: BTreeSet<String>,
     issued: Timestamp,
     expires: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    federated: Option<Federated>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source_identity: Option<String>,
+}
+
+impl SessionBody {
+    /// The version that has the members which are there: a node of before the last two reads what has none of them.
+    fn version_of_members(&self) -> u8 {
+        match (&self.federated, &self.source_identity) {
+            (None, None) => VERSION,
+            _ => 2,
+        }
+    }
 }
 
 impl Drop for SessionBody {
@@ -79,6 +119,11 @@ impl Body for SessionBody {
     fn version(&self) -> u8 {
         self.version
     }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let body: Self = serde_json::from_slice(bytes).ok()?;
+        (body.version == body.version_of_members()).then_some(body)
+    }
 }
 
 /// What a new session is to be.
@@ -90,6 +135,8 @@ pub(crate) struct NewSession<'a> {
     pub(crate) transitive: BTreeSet<String>,
     pub(crate) issued: Timestamp,
     pub(crate) expires: Timestamp,
+    pub(crate) federated: Option<Federated>,
+    pub(crate) source_identity: Option<String>,
 }
 
 /// Temporary credentials, shown for the only time.
@@ -126,6 +173,8 @@ impl Session {
             issued: body.issued,
             expires: body.expires,
             access_key_id: Some(body.access_key_id.clone()),
+            federated: body.federated.clone(),
+            source_identity: body.source_identity.clone(),
             shown: None,
         })
     }
@@ -141,7 +190,7 @@ pub(crate) fn issue(
     let access_key_id = credentials.access_key_id.replacen("AKIA", "ASIA", 1);
     let secret = credentials.secret_access_key;
     let text = std::str::from_utf8(secret.expose_secret()).map_err(|_| ServiceError::Internal("a secret in ASCII"))?;
-    let body = SessionBody {
+    let mut body = SessionBody {
         version: VERSION,
         access_key_id: access_key_id.clone(),
         secret: text.to_owned(),
@@ -153,7 +202,10 @@ pub(crate) fn issue(
         transitive: session.transitive,
         issued: session.issued,
         expires: session.expires,
+        federated: session.federated,
+        source_identity: session.source_identity,
     };
+    body.version = body.version_of_members();
     let plaintext = Zeroizing::new(body.to_bytes());
     let sealed = store_key
         .seal(PLACE, random, &plaintext)
@@ -247,4 +299,31 @@ fn characters_of(text: &str, count: usize) -> impl Iterator<Item = char> {
     const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let characters = sha256(text.as_bytes()).into_iter().take(count);
     characters.map(|byte| char::from(BASE32[usize::from(byte & 31)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_the_members_of_its_version_and_no_policy_is_said() {
+        let body = |more: &str, version: u8| {
+            format!(
+                r#"{{"version":{version},"access_key_id":"ASIA","secret":"s","role":"arn:aws:iam::111122223333:role/app","role_id":"AROA",
+                "name":"pod-1","tags":{{}},"transitive":[],"issued":1,"expires":2{more}}}"#
+            )
+        };
+        let reads = |text: String| SessionBody::from_bytes(text.as_bytes()).is_some();
+        assert!(reads(body(r#","policy":null"#, 1)));
+        assert!(reads(body(r#","policy":null,"source_identity":"ann""#, 2)));
+        for (more, version) in [
+            ("", 1),
+            (r#","policy":null"#, 2),
+            (r#","policy":null,"source_identity":"ann""#, 1),
+            (r#","policy":null"#, 3),
+            (r#","policy":null,"colour":"red""#, 1),
+        ] {
+            assert!(!reads(body(more, version)), "{more} {version}");
+        }
+    }
 }

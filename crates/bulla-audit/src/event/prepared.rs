@@ -122,7 +122,7 @@ impl PreparedEvent {
         let sequence_at = out.len();
         member(&mut out, "sourceIPAddress", &draft.source_ip_address);
         member(&mut out, "userAgent", &draft.user_agent);
-        user_identity(&mut out, &draft.user_identity);
+        user_identity(&mut out, &draft.user_identity)?;
         out.push(b'}');
         if out.len() > MAX_PREPARED_BYTES {
             return Err(EventError::TooLarge);
@@ -178,18 +178,23 @@ fn resources(out: &mut Vec<u8>, resources: &[Resource<'_>]) {
     out.push(b']');
 }
 
-fn user_identity(out: &mut Vec<u8>, identity: &UserIdentity<'_>) {
+fn user_identity(out: &mut Vec<u8>, identity: &UserIdentity<'_>) -> Result<(), EventError> {
     name(out, "userIdentity");
     let opened_at = out.len();
     optional(out, "accessKeyId", identity.access_key_id.as_deref());
     optional(out, "accountId", identity.account_id.as_deref());
     optional(out, "arn", identity.arn.as_deref());
     optional(out, "principalId", identity.principal_id.as_deref());
+    if !identity.session_context.is_empty() {
+        name(out, "sessionContext");
+        write_object(out, &identity.session_context, 2)?;
+    }
     member(out, "type", &identity.kind);
     optional(out, "userName", identity.user_name.as_deref());
     // The first member's comma becomes the object's brace.
     out[opened_at] = b'{';
     out.push(b'}');
+    Ok(())
 }
 
 #[cfg(test)]
@@ -231,6 +236,9 @@ mod tests {
             if let Some(value) = value {
                 event["userIdentity"][key] = json!(value);
             }
+        }
+        if !identity.session_context.is_empty() {
+            event["userIdentity"]["sessionContext"] = Value::Object(identity.session_context.clone());
         }
         for (key, value) in [
             ("errorCode", &draft.error_code),
@@ -286,6 +294,7 @@ mod tests {
             optionals in proptest::collection::vec(optional_text(), 9), flags in any::<(bool, bool, Option<bool>)>(),
             members in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..6),
             numbers in proptest::collection::btree_map(any::<String>(), any::<i32>(), 0..4),
+            context in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..3),
             resources in 0_usize..3, intent in 0..3, data in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..3),
         ) -> EventDraft<'static> {
             EventDraft {
@@ -301,6 +310,7 @@ mod tests {
                     account_id: optionals[2].clone().map(Into::into),
                     access_key_id: optionals[3].clone().map(Into::into),
                     user_name: optionals[4].clone().map(Into::into),
+                    session_context: context.into_iter().map(|(k, v)| (k, json!({ "v": v }))).collect(),
                 },
                 source_ip_address: texts[4].clone().into(),
                 user_agent: texts[5].clone().into(),

@@ -55,6 +55,7 @@ pub(crate) fn draft(sequence: u64, variant: &str) -> EventDraft<'static> {
             account_id: Some("111122223333".into()),
             access_key_id: Some("AKIAEXAMPLE".into()),
             user_name: Some("alice".into()),
+            ..UserIdentity::default()
         },
         source_ip_address: "192.0.2.7".into(),
         user_agent: "aws-cli/2".into(),

@@ -82,7 +82,7 @@ def by_signature():
             RoleArn=ROLE, RoleSessionName="by-hand", ExternalId="7-of-9", DurationSeconds=43200)
     refused("MalformedPolicyDocument", "", 400, sts.assume_role, RoleArn=ROLE, RoleSessionName="by-hand", ExternalId="7-of-9", Policy="{}")
     refused("ValidationError", "not supported", 400, sts.assume_role,
-            RoleArn=ROLE, RoleSessionName="by-hand", ExternalId="7-of-9", SourceIdentity="ann")
+            RoleArn=ROLE, RoleSessionName="by-hand", ExternalId="7-of-9", SerialNumber="arn:aws:iam::111122223333:mfa/ann")
     refused("InvalidAction", "Could not find operation GetSessionToken", 400, sts.get_session_token)
     return credentials
 

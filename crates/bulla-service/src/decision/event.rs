@@ -1,10 +1,11 @@
 use bulla_audit::{EventDraft, EventType, Resource, UserIdentity};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Decision;
 use crate::ServiceError;
 use crate::call::CallerKind;
 use crate::oidc::WebIdentity;
+use crate::session::Federated;
 
 /// What an operation is called in the log.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +115,34 @@ impl Decision<'_> {
             account_id: Some(caller.account.as_str().into()),
             user_name: user_name.map(Into::into),
             access_key_id: access_key_id.map(Into::into),
+            session_context: self.session_context(),
         }
+    }
+
+    /// Whose session it is, as CloudTrail says it.
+    fn session_context(&self) -> Map<String, Value> {
+        let mut context = Map::new();
+        let began = self.session().and_then(|session| session.federated.clone());
+        let federated = began.or_else(|| self.call.caller.shown().map(Federated::of));
+        if let Some(session) = self.session() {
+            let role = &session.role;
+            let issuer = json!({"type": "Role", "principalId": session.role_id, "arn": role.as_str(),
+                "accountId": role.account().as_str(), "userName": role.name()});
+            let created = session.issued.rounded_to_second().to_string();
+            context.insert("sessionIssuer".to_owned(), issuer);
+            context.insert(
+                "attributes".to_owned(),
+                json!({"creationDate": created, "mfaAuthenticated": "false"}),
+            );
+            if let Some(identity) = &session.source_identity {
+                context.insert("sourceIdentity".to_owned(), identity.as_str().into());
+            }
+        }
+        if let Some(federated) = federated {
+            let data = json!({"federatedProvider": federated.provider, "attributes": {"sub": federated.subject}});
+            context.insert("webIdFederationData".to_owned(), data);
+        }
+        context
     }
 }
 
@@ -150,7 +178,8 @@ fn account_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(4).filter(|account| !account.is_empty())
 }
 
-fn cut(text: &str, bytes: usize) -> &str {
+/// At most so many bytes of a text.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
         end -= 1;

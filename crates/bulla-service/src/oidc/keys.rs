@@ -19,15 +19,22 @@ const PACE_MICROS: i64 = 30 * 1_000_000;
 const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
 const MAX_KEYS_BYTES: usize = 256 * 1024;
 const MAX_KEYS: usize = 100;
+/// A token that names no key is tried against so many.
+const MAX_TRIED: usize = 8;
+/// How far apart the times of requests may be that are served at once; a clock that was ahead by more was wrong.
+const SKEW_MICROS: i64 = 60 * 1_000_000;
 
 /// An issuer and the newest of its keys that this node knows.
 #[derive(Debug)]
-pub(crate) struct IssuerKeys {
+pub(crate) struct IssuerKeys(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     issuer: Issuer,
     documents: Arc<dyn FetchDocument>,
     known: ArcSwap<KeySet>,
     /// When the issuer was asked last; held while it is asked, so that however many wait it is asked once.
-    asked: Mutex<Option<Timestamp>>,
+    asked: Arc<Mutex<Option<Timestamp>>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,16 +57,16 @@ struct Keys {
 
 impl IssuerKeys {
     pub(super) fn new(issuer: Issuer, documents: Arc<dyn FetchDocument>) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             issuer,
             documents,
             known: ArcSwap::default(),
-            asked: Mutex::default(),
-        }
+            asked: Arc::default(),
+        }))
     }
 
     pub(super) fn issuer(&self) -> &Issuer {
-        &self.issuer
+        &self.0.issuer
     }
 
     /// The keys that may have signed: the one of that id, or where the token names none, all of the algorithm.
@@ -69,14 +76,14 @@ impl IssuerKeys {
         kid: Option<&str>,
         now: Timestamp,
     ) -> Result<Vec<DecodingKey>, IdentityError> {
-        let known = self.known.load_full();
+        let known = self.0.known.load_full();
         let found = known.find(algorithm, kid);
-        if !found.is_empty() && known.age(now).is_some_and(|age| age < FRESH_MICROS) {
+        if !found.is_empty() && known.is_younger_than(FRESH_MICROS, now) {
             return Ok(found);
         }
         let reached = self.refresh(now).await;
-        let known = self.known.load_full();
-        if known.age(now).is_none_or(|age| age >= STALE_MICROS) {
+        let known = self.0.known.load_full();
+        if !known.is_younger_than(STALE_MICROS, now) {
             return Err(IdentityError::Unreachable);
         }
         let found = known.find(algorithm, kid);
@@ -88,30 +95,38 @@ impl IssuerKeys {
     }
 
     /// Asks the issuer for its keys, unless somebody did a moment ago; tells whether the issuer could be reached when it was asked last.
+    ///
+    /// It is asked by a task of its own: whoever wanted its keys first may go away before they come, and all others get them.
     async fn refresh(&self, now: Timestamp) -> bool {
-        let mut asked = self.asked.lock().await;
-        let reached = || asked.is_some_and(|asked| self.known.load().fetched.is_some_and(|fetched| fetched >= asked));
-        if asked.is_some_and(|asked| now.as_micros().saturating_sub(asked.as_micros()) < PACE_MICROS) {
-            return reached();
+        let mut asked = self.0.asked.clone().lock_owned().await;
+        let fetched = self.0.known.load().fetched;
+        if let Some(asked) = asked.filter(|asked| is_within(PACE_MICROS, *asked, now)) {
+            return fetched.is_some_and(|fetched| fetched >= asked);
         }
-        *asked = Some(now);
-        match self.fetch().await {
-            Ok(keys) => {
-                let fetched = Some(now);
-                self.known.store(Arc::new(KeySet { fetched, keys }));
-                true
+        let shared = self.0.clone();
+        let asking = tokio::spawn(async move {
+            *asked = Some(now);
+            match shared.fetch().await {
+                Ok(keys) => {
+                    let fetched = Some(now);
+                    shared.known.store(Arc::new(KeySet { fetched, keys }));
+                    true
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        issuer = shared.issuer.url,
+                        error,
+                        "the keys of an issuer were not fetched"
+                    );
+                    false
+                }
             }
-            Err(error) => {
-                tracing::warn!(
-                    issuer = self.issuer.url,
-                    error,
-                    "the keys of an issuer were not fetched"
-                );
-                false
-            }
-        }
+        });
+        asking.await.unwrap_or(false)
     }
+}
 
+impl Shared {
     /// OpenID Connect Discovery 1.0, section 4: the issuer of the document "MUST exactly match" the one that was asked.
     async fn fetch(&self) -> Result<Vec<Jwk>, String> {
         let url = format!(
@@ -140,9 +155,8 @@ impl IssuerKeys {
 }
 
 impl KeySet {
-    fn age(&self, now: Timestamp) -> Option<i64> {
-        self.fetched
-            .map(|fetched| now.as_micros().saturating_sub(fetched.as_micros()))
+    fn is_younger_than(&self, micros: i64, now: Timestamp) -> bool {
+        self.fetched.is_some_and(|fetched| is_within(micros, fetched, now))
     }
 
     fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Vec<DecodingKey> {
@@ -151,9 +165,14 @@ impl KeySet {
             let signs = matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
             named && signs && is_for(key, algorithm)
         };
-        let keys = self.keys.iter().filter(may);
+        let keys = self.keys.iter().filter(may).take(MAX_TRIED);
         keys.filter_map(|key| DecodingKey::from_jwk(key).ok()).collect()
     }
+}
+
+/// Whether `now` is less than so long after `then`; a time that lies ahead is one of a clock that was wrong.
+fn is_within(micros: i64, then: Timestamp, now: Timestamp) -> bool {
+    (-SKEW_MICROS..micros).contains(&now.as_micros().saturating_sub(then.as_micros()))
 }
 
 /// Whether a key is one of the algorithm: an RSA key never verifies an HMAC, whatever a token asks for.

@@ -10,7 +10,7 @@ use crate::entry::RoleEntry;
 use crate::limits::{members, range, shown, text};
 use crate::operations::put_key_policy::policy_shown;
 use crate::runner::{Operation, STS};
-use crate::session::{MAX_PACKED_BYTES, NewSession, SessionCredentials, issue};
+use crate::session::{Federated, MAX_PACKED_BYTES, NewSession, SessionCredentials, issue};
 use crate::{Call, Service, ServiceError};
 
 const SHORTEST_SECONDS: u32 = 900;
@@ -36,6 +36,8 @@ pub struct AssumeRoleRequest {
     pub tags: Vec<(String, String)>,
     /// Keys of tags that pass on to sessions of the session.
     pub transitive_tag_keys: Vec<String>,
+    /// Who stands behind the session: 2 to 64 letters, digits and `=,.@-_+`; passes on to sessions of the session, and is never replaced.
+    pub source_identity: Option<String>,
 }
 
 /// A role that was assumed.
@@ -49,6 +51,8 @@ pub struct AssumeRoleResponse {
     pub assumed_role_id: String,
     /// How much of the room for policy and tags is taken, in percent; `None` where there are none.
     pub packed_policy_size: Option<u32>,
+    /// Who stands behind the session, if that was said.
+    pub source_identity: Option<String>,
 }
 
 impl Service {
@@ -95,6 +99,10 @@ impl Operation for AssumeRole {
             ("durationSeconds", request.duration_seconds.into()),
             ("tags", of_list(tags)),
             ("transitiveTagKeys", of_list(keys)),
+            (
+                "sourceIdentity",
+                request.source_identity.as_deref().map_or(Value::Null, shown),
+            ),
         ])
     }
 
@@ -106,11 +114,15 @@ impl Operation for AssumeRole {
         if !request.tags.is_empty() {
             decision.authorise_role("sts:TagSession", &role)?;
         }
+        let source_identity = source_identity(decision, request)?;
+        if source_identity.is_some() {
+            decision.authorise_role("sts:SetSourceIdentity", &role)?;
+        }
         let (mut tags, mut transitive) = inherited(decision);
         let chained = decision.session().is_some();
         let duration = duration(request.duration_seconds, &role, chained)?;
         for (key, value) in &request.tags {
-            if tags.keys().any(|known| known.eq_ignore_ascii_case(key)) {
+            if tags.keys().any(|known| known.to_lowercase() == key.to_lowercase()) {
                 return Err(ServiceError::Validation(format!(
                     "The tag {key} is transitive in the calling session and can't be given another value"
                 )));
@@ -118,7 +130,12 @@ impl Operation for AssumeRole {
             tags.insert(key.clone(), value.clone());
         }
         transitive.extend(request.transitive_tag_keys.iter().cloned());
-        begin(decision, &role, &Begin { request, duration }, tags, transitive)
+        let begin_with = Begin {
+            request,
+            duration,
+            source_identity,
+        };
+        begin(decision, &role, &begin_with, tags, transitive)
     }
 }
 
@@ -126,6 +143,7 @@ impl Operation for AssumeRole {
 pub(super) struct Begin<'a> {
     pub(super) request: &'a AssumeRoleRequest,
     pub(super) duration: u32,
+    pub(super) source_identity: Option<String>,
 }
 
 /// Makes the session, its credentials and what its event answers.
@@ -164,6 +182,8 @@ pub(super) fn begin(
         transitive,
         issued: decision.now,
         expires,
+        federated: decision.web_identity().map(Federated::of),
+        source_identity: begin.source_identity.clone(),
     };
     let credentials = issue(&core.rows.store_key, &*core.random, session)?;
     let assumed_role_id = format!("{}:{}", role.id, request.role_session_name);
@@ -183,6 +203,7 @@ pub(super) fn begin(
         assumed_role_id,
         packed_policy_size: (packed > 0)
             .then(|| u32::try_from((packed * 100).div_ceil(MAX_PACKED_BYTES)).unwrap_or(100)),
+        source_identity: begin.source_identity.clone(),
     })
 }
 
@@ -214,12 +235,26 @@ pub(super) fn duration(asked: Option<u32>, role: &RoleEntry, chained: bool) -> R
     }
 }
 
+/// Who stands behind the new session: as the calling session says, else as the request does.
+fn source_identity(decision: &Decision<'_>, request: &AssumeRoleRequest) -> Result<Option<String>, ServiceError> {
+    let of_session = decision.session().and_then(|session| session.source_identity.as_ref());
+    match (of_session, &request.source_identity) {
+        (Some(known), Some(asked)) if known != asked => Err(ServiceError::Validation(
+            "The source identity of the calling session can't be replaced".to_owned(),
+        )),
+        (known, asked) => Ok(known.or(asked.as_ref()).cloned()),
+    }
+}
+
 /// The tags that a session passes on.
 fn inherited(decision: &Decision<'_>) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let Some(session) = decision.session() else {
         return Default::default();
     };
-    let passes = |key: &str| session.transitive.iter().any(|known| known.eq_ignore_ascii_case(key));
+    let passes = |key: &str| {
+        let key = key.to_lowercase();
+        session.transitive.iter().any(|known| known.to_lowercase() == key)
+    };
     let tags = session.tags.iter().filter(|(key, _)| passes(key));
     (
         tags.map(|(key, value)| (key.clone(), value.clone())).collect(),
@@ -239,6 +274,10 @@ pub(super) fn check(request: &AssumeRoleRequest) -> Result<(), ServiceError> {
         text("externalId", id, 2, 1224)?;
         let legal = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-\\".contains(&b);
         pattern("externalId", id, r"[\w+=,.@:\/-]*", legal)?;
+    }
+    if let Some(identity) = &request.source_identity {
+        text("sourceIdentity", identity, 2, 64)?;
+        pattern("sourceIdentity", identity, r"[\w+=,.@-]*", name)?;
     }
     if let Some(policy) = &request.policy {
         text("policy", policy, 1, 2048)?;

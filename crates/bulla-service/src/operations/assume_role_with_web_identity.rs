@@ -41,7 +41,7 @@ pub struct AssumeRoleWithWebIdentityResponse {
 impl Service {
     /// `AssumeRoleWithWebIdentity`: gives who has a token of a configured issuer credentials of a role whose trust policy names it.
     ///
-    /// Of the request, session tags and external id must be empty. Refused tokens are counted and recorded in aggregate.
+    /// Of the request, session tags, external id and source identity must be empty; who stands behind the token, that says itself. Refused tokens are counted and recorded in aggregate.
     ///
     /// # Errors
     /// `InvalidIdentityToken`, `ExpiredIdentityToken`, `IdpCommunication`; `AccessDenied` (also where there is no such role),
@@ -49,10 +49,9 @@ impl Service {
     pub async fn assume_role_with_web_identity(
         &self,
         from: Unsigned,
-        request: AssumeRoleRequest,
+        mut request: AssumeRoleRequest,
         token: &str,
     ) -> Result<AssumeRoleWithWebIdentityResponse, ServiceError> {
-        check(&request)?;
         let core = &self.core;
         let identity = match core.issuers.verify(token, core.clock.now()).await {
             Ok(identity) => Arc::new(identity),
@@ -62,9 +61,11 @@ impl Service {
                 return Err(error);
             }
         };
+        request.source_identity.clone_from(&identity.source_identity);
+        // Where no such session can be, the root of the service's account stands for it in the refusal's event.
         let role: Option<PrincipalArn> = request.role_arn.parse().ok().filter(PrincipalArn::is_role);
         let session = role.and_then(|role| PrincipalArn::session(&role, &request.role_session_name));
-        let session = session.ok_or_else(|| ServiceError::Validation("The role's ARN is invalid".to_owned()))?;
+        let session = session.unwrap_or_else(|| PrincipalArn::root(&core.account));
         let call = Call {
             caller: Caller::by_web_identity(core.account.clone(), session, identity.clone()),
             region: from.region,
@@ -103,21 +104,27 @@ impl Operation for AssumeRoleWithWebIdentity {
             ("roleSessionName", shown(&request.role_session_name)),
             ("policy", request.policy.as_deref().map_or(Value::Null, policy_shown)),
             ("durationSeconds", request.duration_seconds.into()),
+            (
+                "sourceIdentity",
+                request.source_identity.as_deref().map_or(Value::Null, shown),
+            ),
         ])
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<AssumeRoleResponse, ServiceError> {
         let request = &self.request;
+        check(request)?;
         let action = "sts:AssumeRoleWithWebIdentity";
         let role = role_of(decision, action, &request.role_arn).await?;
         decision.authorise_role(action, &role)?;
-        let duration = duration(request.duration_seconds, &role, false)?;
-        begin(
-            decision,
-            &role,
-            &Begin { request, duration },
-            Default::default(),
-            Default::default(),
-        )
+        if request.source_identity.is_some() {
+            decision.authorise_role("sts:SetSourceIdentity", &role)?;
+        }
+        let begin_with = Begin {
+            request,
+            duration: duration(request.duration_seconds, &role, false)?,
+            source_identity: request.source_identity.clone(),
+        };
+        begin(decision, &role, &begin_with, Default::default(), Default::default())
     }
 }

@@ -45,6 +45,7 @@ mod roles_and_groups;
 mod rotation;
 mod secret_search;
 mod served_regions;
+mod session_identity;
 mod session_limits;
 mod session_races;
 mod sessions;

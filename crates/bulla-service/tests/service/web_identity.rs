@@ -12,6 +12,7 @@ use bulla_model::{PrincipalArn, Role};
 use bulla_service::*;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
 
 use crate::harness::*;
 
@@ -24,6 +25,9 @@ pub(crate) struct Issuing {
     kids: Mutex<Vec<&'static str>>,
     asked: AtomicUsize,
     is_down: AtomicBool,
+    /// Whether what is asked for waits, and who hears that something is.
+    holds: watch::Sender<bool>,
+    begun: Notify,
     private: Vec<u8>,
     public: Vec<u8>,
 }
@@ -35,6 +39,8 @@ impl Issuing {
             kids: Mutex::new(vec!["one"]),
             asked: AtomicUsize::new(0),
             is_down: AtomicBool::new(false),
+            holds: watch::Sender::new(false),
+            begun: Notify::new(),
             private: pair.to_pkcs8v1().expect("a key").as_ref().to_vec(),
             public: pair.public_key().as_ref().to_vec(),
         })
@@ -56,6 +62,9 @@ impl Issuing {
 #[async_trait]
 impl FetchDocument for Issuing {
     async fn fetch(&self, url: &str, _: usize) -> Result<Vec<u8>, FetchError> {
+        self.begun.notify_one();
+        let mut holds = self.holds.subscribe();
+        holds.wait_for(|holds| !holds).await.expect("the issuer lives");
         if self.is_down.load(Ordering::SeqCst) {
             return Err(FetchError("down".to_owned()));
         }
@@ -172,6 +181,41 @@ async fn keys_are_asked_for_once_and_again_when_they_are_old_or_unknown_but_seld
 }
 
 #[tokio::test]
+async fn who_goes_away_while_keys_are_fetched_keeps_nobody_from_them() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    issuing.holds.send_replace(true);
+    let forged = format!("{}x", issuing.token("one", &claims(&h, &json!({}))));
+    tokio::select! {
+        answer = assume(&service, &forged) => panic!("answered without keys: {answer:?}"),
+        () = issuing.begun.notified() => {}
+    }
+    // The request is gone, its fetch is not.
+    issuing.holds.send_replace(false);
+    let good = issuing.token("one", &claims(&h, &json!({})));
+    assume(&service, &good).await.expect("assumes");
+    assert_eq!(issuing.asked(), 1);
+}
+
+#[tokio::test]
+async fn keys_that_were_fetched_by_a_clock_that_was_ahead_are_fetched_again() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    h.clock.advance(Duration::from_secs(7 * 24 * 3600));
+    assume(&service, &issuing.token("one", &claims(&h, &json!({}))))
+        .await
+        .expect("assumes");
+    h.clock.rewind(Duration::from_secs(7 * 24 * 3600));
+    *issuing.kids.lock().expect("no panic") = vec!["two"];
+    let token = |kid: &str| issuing.token(kid, &claims(&h, &json!({})));
+    assume(&service, &token("two")).await.expect("assumes");
+    assert_eq!(refusal(assume(&service, &token("one")).await).0, "InvalidIdentityToken");
+    assert_eq!(issuing.asked(), 2);
+}
+
+#[tokio::test]
 async fn an_issuer_that_is_down_is_believed_by_its_last_keys_for_a_day() {
     let (h, issuing) = (Harness::new().await, Issuing::new());
     make_role(&h).await;
@@ -222,6 +266,48 @@ async fn a_token_gets_what_the_role_may_and_its_events_say_whose_it_was() {
         1
     );
     h.verify();
+}
+
+#[tokio::test]
+async fn a_tokens_source_identity_takes_the_trust_policys_leave() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let behind = |who: &str| claims(&h, &json!({ "https://aws.amazon.com/source_identity": who }));
+    let token = issuing.token("one", &behind("ann"));
+    assert_eq!(refusal(assume(&service, &token).await).0, "AccessDeniedException");
+    let trust = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+        "Action": ["sts:AssumeRoleWithWebIdentity", "sts:SetSourceIdentity"],
+        "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/issuer.test/a"},
+        "Condition": {"StringLike": {"issuer.test/a:sub": "pod:*"}, "StringEquals": {"sts:SourceIdentity": "ann"}}}});
+    let role: PrincipalArn = ROLE.parse().expect("an ARN");
+    let operator = h.operator();
+    let put = service.put_trust_policy(&operator, role, trust.to_string());
+    put.await.expect("puts");
+    let assumed = assume(&service, &token).await.expect("assumes").assumed;
+    assert_eq!(assumed.source_identity.as_deref(), Some("ann"));
+    let other = issuing.token("one", &behind("bob"));
+    assert_eq!(refusal(assume(&service, &other).await).0, "AccessDeniedException");
+    let wrong = issuing.token("one", &behind("a b"));
+    assert_eq!(refusal(assume(&service, &wrong).await).0, "ValidationException");
+    assert_eq!(h.last_event()["errorCode"], "ValidationException");
+    // Whose token began a session, the events say that its own key signs.
+    let credentials = assumed.credentials;
+    let text = std::str::from_utf8(credentials.session_token.expose_secret()).expect("ASCII");
+    let credential = service
+        .session_credential(&credentials.access_key_id, text)
+        .expect("opens");
+    let session = call(Caller::signed(credential.expect("known")));
+    service.get_caller_identity(&session).await.expect("tells");
+    let context = h.last_event()["userIdentity"]["sessionContext"].clone();
+    assert_eq!(
+        (&context["sourceIdentity"], &context["sessionIssuer"]["arn"]),
+        (&json!("ann"), &json!(ROLE))
+    );
+    assert_eq!(
+        context["webIdFederationData"],
+        json!({"federatedProvider": "arn:aws:iam::111122223333:oidc-provider/issuer.test/a", "attributes": {"sub": "pod:app-1"}})
+    );
 }
 
 #[tokio::test]

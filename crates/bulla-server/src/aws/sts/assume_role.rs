@@ -5,14 +5,8 @@ use super::Members;
 use super::form::Form;
 use super::xml::Xml;
 
-/// What STS takes and this service has nothing for: managed policies, devices, source identities.
-const NOT_BUILT: [&str; 5] = [
-    "PolicyArns",
-    "SerialNumber",
-    "TokenCode",
-    "SourceIdentity",
-    "ProvidedContexts",
-];
+/// What STS takes and this service has nothing for: managed policies, devices.
+const NOT_BUILT: [&str; 4] = ["PolicyArns", "SerialNumber", "TokenCode", "ProvidedContexts"];
 
 /// `AssumeRole`.
 pub(super) async fn answer(service: &Service, call: &Call, form: &Form) -> Result<Members, Failure> {
@@ -28,6 +22,7 @@ pub(super) async fn answer(service: &Service, call: &Call, form: &Form) -> Resul
         tags: keys.into_iter().zip(values).map(owned).collect(),
         transitive_tag_keys: keys_that_pass.into_iter().map(str::to_owned).collect(),
         external_id: form.get("ExternalId").map(str::to_owned),
+        source_identity: form.get("SourceIdentity").map(str::to_owned),
         ..common(form)?
     };
     let assumed = service.assume_role(call, request).await?;
@@ -59,6 +54,10 @@ pub(super) fn members(xml: Xml, assumed: &AssumeRoleResponse) -> Xml {
                 .secret("SessionToken", &credentials.session_token)
                 .text("Expiration", &credentials.expiration.to_string())
         });
+    let xml = match &assumed.source_identity {
+        Some(identity) => xml.text("SourceIdentity", identity),
+        None => xml,
+    };
     match assumed.packed_policy_size {
         Some(percent) => xml.text("PackedPolicySize", &percent.to_string()),
         None => xml,

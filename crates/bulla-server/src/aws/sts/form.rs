@@ -70,6 +70,23 @@ impl Form {
     }
 }
 
+/// Reads any bytes as a form, and asks it for all that operations ask; for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_any_form(data: &[u8]) {
+    let Ok(form) = Form::parse(data) else { return };
+    assert!(form.0.len() <= MAX_MEMBERS);
+    for (name, value) in &form.0 {
+        assert_eq!(form.get(name), Some(value.as_str()));
+        assert!(name.is_empty() || form.required(name).is_ok());
+        let _ = form.number(name);
+    }
+    for suffix in ["", ".Key", ".Value"] {
+        assert!(form.list("Tags", suffix).len() <= form.0.len());
+    }
+    let refused = form.refuse(&["Tags"]).is_err();
+    assert_eq!(refused, form.0.iter().any(|(name, _)| name.starts_with("Tags")));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
