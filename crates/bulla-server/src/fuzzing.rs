@@ -51,6 +51,11 @@ pub fn aws_body(data: &[u8]) {
     crate::aws::read_any_body(data);
 }
 
+/// Forms of STS: never a panic, and no member that means two things.
+pub fn sts_form(data: &[u8]) {
+    crate::aws::read_any_form(data);
+}
+
 #[cfg(test)]
 mod tests {
     use bulla_testkit::replay_corpus;
@@ -58,6 +63,11 @@ mod tests {
     #[test]
     fn the_corpus_of_signed_requests_replays() {
         replay_corpus("authorization", 700, super::authorization);
+    }
+
+    #[test]
+    fn the_corpus_of_forms_replays() {
+        replay_corpus("sts_form", 300, super::sts_form);
     }
 
     #[test]

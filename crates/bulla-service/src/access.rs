@@ -44,6 +44,22 @@ pub struct Access {
     pub failure: Option<Failure>,
 }
 
+/// The actions of accesses; each may be on what is sealed under a key.
+pub const ACCESS_ACTIONS: [&str; 12] = [
+    "bulla:DecodePayload",
+    "bulla:DeleteToken",
+    "bulla:EncodePayload",
+    "bulla:GetToken",
+    "bulla:ListTokens",
+    "bulla:OpenColumn",
+    "bulla:PutToken",
+    "bulla:RefreshToken",
+    "bulla:RevokeTokens",
+    "bulla:RewrapToken",
+    "bulla:RotateCodec",
+    "bulla:SealColumn",
+];
+
 /// What went wrong with something that was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {

@@ -25,6 +25,8 @@ mod error;
 mod explain;
 mod feed_digest;
 mod freshness;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod grants;
 mod import_token;
 mod imported;
@@ -52,7 +54,7 @@ mod session;
 mod settings;
 mod verification;
 
-pub use access::{Access, Accessed, Announced, Failure};
+pub use access::{ACCESS_ACTIONS, Access, Accessed, Announced, Failure};
 pub use administration::grants::{GiveGrantRequest, GivenGrant, GivenGrants, ListGivenGrantsRequest, TakeGrantRequest};
 pub use administration::{
     AccessKeyDescription, ApiTokenDescription, AssertedBatch, AssertedEvent, AuditPage, AuditQuery,
