@@ -1,12 +1,12 @@
 use bulla_crypto::Context;
-use bulla_model::{PrincipalArn, Region};
+use bulla_model::{KeyRef, PrincipalArn, Region};
 use bulla_server::ROUTES;
-use bulla_service::{ExplainRequest, ExplainedResource, Explanation, Service};
+use bulla_service::{ACCESS_ACTIONS, Access, ExplainRequest, ExplainedResource, Explanation, Service};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{CommandResult, Explained, Outcome};
-use crate::node::{Site, operator};
+use crate::node::{Site, default_region, operator};
 use crate::output::{self, Format};
 use crate::place::Place;
 use crate::process;
@@ -28,10 +28,10 @@ pub(crate) struct Explain {
     /// What the principal would do: kms:Decrypt, kms:ReEncryptFrom, bulla:ReadAudit, …
     #[arg(long, value_name = "ACTION", value_parser = action)]
     operation: String,
-    /// To which key: key id, key ARN, alias/… or an alias's ARN
-    #[arg(long, required_unless_present = "resource", conflicts_with = "resource")]
+    /// To which key: key id, key ARN, alias/… or an alias's ARN; with --resource, the key that the token or payload is sealed under
+    #[arg(long, required_unless_present = "resource")]
     key: Option<String>,
-    /// To what else: the ARN of an alias or of a user, or *
+    /// To what else: the ARN of an alias, of a user, of a token or of a codec's namespace, or *
     #[arg(long, value_name = "ARN")]
     resource: Option<String>,
     /// A pair of the encryption context; may be given several times
@@ -56,13 +56,21 @@ pub(crate) struct Explain {
     output: Format,
 }
 
+/// What is asked, before there is a service.
+struct Question {
+    resource: ExplainedResource,
+    context: Context,
+    region: Option<Region>,
+}
+
 impl Policy {
     pub(crate) fn run(self, environment: &Environment) -> CommandResult {
         let Policy::Explain(explain) = self;
+        let question = explain.question()?;
         let settings = explain.place.settings(environment)?;
         process::runtime(Some(1))?.block_on(async {
             let service = Site::find(&settings)?.service(&settings).await?;
-            let done = explain.carry_out(&service).await;
+            let done = explain.carry_out(&service, question).await;
             service.shutdown().await;
             done.map(|()| Outcome::Done)
         })
@@ -70,18 +78,25 @@ impl Policy {
 }
 
 impl Explain {
-    async fn carry_out(&self, service: &Service) -> Result<(), anyhow::Error> {
-        let call = operator(service, self.region()?)?;
+    /// What is asked, as far as it is known without the service.
+    fn question(&self) -> Result<Question, anyhow::Error> {
         let pairs = self.context.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let context = Context::from_pairs(pairs).map_err(|error| Explained::misuse(format!("--context: {error}")))?;
+        let region = self.region()?;
+        Ok(Question {
+            resource: self.resource(region.as_ref(), &context)?,
+            context,
+            region,
+        })
+    }
+
+    async fn carry_out(&self, service: &Service, question: Question) -> Result<(), anyhow::Error> {
+        let call = operator(service, question.region)?;
         let request = ExplainRequest {
             principal: self.principal(service)?,
             action: self.operation.clone(),
-            resource: match (&self.key, &self.resource) {
-                (Some(key), _) => ExplainedResource::Key(key.clone()),
-                (None, other) => ExplainedResource::Other(other.clone().unwrap_or_default()),
-            },
-            encryption_context: Context::from_pairs(pairs)
-                .map_err(|error| Explained::misuse(format!("--context: {error}")))?,
+            resource: question.resource,
+            encryption_context: question.context,
             parameters: self.parameters(),
             source_ip: self.source_ip.map(|address| address.to_string()),
             secure_transport: !self.plain_http,
@@ -111,6 +126,35 @@ impl Explain {
             service.account(),
             &self.principal.parse().map_err(wrong)?,
         ))
+    }
+
+    fn resource(&self, region: Option<&Region>, context: &Context) -> Result<ExplainedResource, anyhow::Error> {
+        let access = ACCESS_ACTIONS.into_iter().find(|action| *action == self.operation);
+        match (&self.key, &self.resource, access) {
+            (Some(key), None, None) if self.operation.starts_with("kms:") => Ok(ExplainedResource::Key(key.clone())),
+            (Some(_), None, _) => Err(Explained::misuse(
+                "an action outside KMS is done to a --resource; --key says what that is sealed under",
+            )
+            .into()),
+            (Some(key), Some(resource), Some(action)) => {
+                let resource = resource
+                    .parse()
+                    .map_err(|error| Explained::misuse(format!("--resource: {error}")))?;
+                let region = region.map_or_else(default_region, |region| Ok(region.clone()))?;
+                let key = KeyRef::parse(key, &region).map_err(|error| Explained::misuse(format!("--key: {error}")))?;
+                Ok(ExplainedResource::Access(Box::new(Access {
+                    context: context.clone(),
+                    key: Some(key),
+                    parameters: self.parameters(),
+                    ..Access::new(action, "Explained", true, resource)
+                })))
+            }
+            (Some(_), Some(_), None) => Err(Explained::misuse(
+                "--key and --resource go together for what is sealed under a key: bulla:GetToken, bulla:DecodePayload, …",
+            )
+            .into()),
+            (None, other, _) => Ok(ExplainedResource::Other(other.clone().unwrap_or_default())),
+        }
     }
 
     fn region(&self) -> Result<Option<Region>, anyhow::Error> {

@@ -1,5 +1,7 @@
 //! From `init` to recovery: what a data directory goes through.
 
+#[path = "lifecycle/credentials.rs"]
+mod credentials;
 #[path = "lifecycle/directories.rs"]
 mod directories;
 #[path = "lifecycle/harness.rs"]

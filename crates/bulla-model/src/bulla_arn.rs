@@ -1,4 +1,5 @@
 use std::fmt::{self, Write};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::{AccountId, Region};
@@ -51,6 +52,54 @@ impl BullaArn {
     }
 }
 
+/// The words that resources begin with.
+const KINDS: [&str; 5] = ["audit", "changes", "codec", "column", "token"];
+
+/// A text that is no ARN of a resource outside KMS.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is not arn:aws:bulla:<region>:<account>:<kind>/<name>, where the kind is audit, changes, codec, column or token"
+)]
+pub struct BullaArnError;
+
+impl FromStr for BullaArn {
+    type Err = BullaArnError;
+
+    /// Reads an ARN as [`new`](Self::new) writes it: at least one name, each with what must be encoded encoded.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.strip_prefix("arn:aws:bulla:").ok_or(BullaArnError)?.splitn(3, ':');
+        let mut part = || parts.next().ok_or(BullaArnError);
+        let region: Region = part()?.parse().map_err(|_| BullaArnError)?;
+        let account: AccountId = part()?.parse().map_err(|_| BullaArnError)?;
+        let (kind, names) = part()?.split_once('/').ok_or(BullaArnError)?;
+        let kind = KINDS.into_iter().find(|known| *known == kind).ok_or(BullaArnError)?;
+        let names: Option<Vec<String>> = names.split('/').map(decoded).collect();
+        let names = names.ok_or(BullaArnError)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let arn = Self::new(&region, &account, kind, &names);
+        if arn.as_str() == text {
+            Ok(arn)
+        } else {
+            Err(BullaArnError)
+        }
+    }
+}
+
+/// What a part of an ARN stands for; `None` for what stands for nothing.
+fn decoded(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+    }
+    String::from_utf8(bytes).ok().filter(|name| !name.is_empty())
+}
+
 impl fmt::Display for BullaArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -78,5 +127,35 @@ mod tests {
         );
         assert_ne!(arn(&["a", "b/c"]), arn(&["a/b", "c"]));
         assert_ne!(arn(&["a%2F"]), arn(&["a/"]));
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        for names in [&["client_123", "stripe"][..], &["a/b", "*:ü", "%"], &["feed"]] {
+            let (region, account) = (
+                "eu-west-1".parse().expect("a region"),
+                "111122223333".parse().expect("an account"),
+            );
+            let arn = BullaArn::new(&region, &account, "token", names);
+            let read: BullaArn = arn.as_str().parse().expect("an ARN");
+            assert_eq!((read.kind(), &read), ("token", &arn));
+        }
+        for wrong in [
+            "",
+            "arn:aws:kms:eu-west-1:111122223333:key/a",
+            "arn:aws:bulla:eu-west-1:111122223333:token",
+            "arn:aws:bulla:eu-west-1:111122223333:token/",
+            "arn:aws:bulla:eu-west-1:111122223333:token/a/",
+            "arn:aws:bulla:eu-west-1:111122223333:cheese/a",
+            "arn:aws:bulla:eu-west-1:1111:token/a",
+            "arn:aws:bulla::111122223333:token/a",
+            "arn:aws:bulla:eu-west-1:111122223333:token/a*",
+            "arn:aws:bulla:eu-west-1:111122223333:token/%61",
+            "arn:aws:bulla:eu-west-1:111122223333:token/%2",
+            "arn:aws:bulla:eu-west-1:111122223333:token/%2f",
+            "arn:aws:bulla:eu-west-1:111122223333:token/%FF",
+        ] {
+            assert_eq!(wrong.parse::<BullaArn>(), Err(BullaArnError), "{wrong}");
+        }
     }
 }

@@ -27,7 +27,7 @@ pub use algorithms::{
 };
 pub use alias::{AliasName, AliasNameError};
 pub use arn::{AliasArn, KeyArn};
-pub use bulla_arn::BullaArn;
+pub use bulla_arn::{BullaArn, BullaArnError};
 pub use grant::{GrantConstraints, grant_principal};
 pub use grant_operation::GrantOperation;
 pub use key::{DataKeySpec, KeyId, KeyManager, KeyOrigin, KeyState, KeyUsage, MultiRegionKeyType, RotationType};

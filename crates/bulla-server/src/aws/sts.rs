@@ -21,6 +21,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use self::form::Form;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::form::read_any_form;
 use self::xml::Xml;
 use super::authenticate::authenticate;
 use super::wire::Failure;
