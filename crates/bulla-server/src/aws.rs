@@ -93,6 +93,7 @@ pub(crate) use self::any_body::read_any_body;
 pub(crate) use self::authenticate::authenticate;
 pub(crate) use self::operation::Operation;
 pub use self::operation::{ROUTES, Route};
+pub(crate) use self::sts::STS_ACTIONS;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::sts::read_any_form;
 pub use self::validation::{CHOICES, Choices, RULES, Rule};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bulla_service::Histogram;
 
-use crate::aws::{Operation, ROUTES};
+use crate::aws::{Operation, ROUTES, STS_ACTIONS};
 
 /// Everything that an operation can end in; what is not listed counts as `other`.
 const OUTCOMES: &[&str] = &[
@@ -19,15 +19,20 @@ const OUTCOMES: &[&str] = &[
     "DependencyTimeoutException",
     "DisabledException",
     "DryRunOperationException",
+    "ExpiredIdentityToken",
     "ExpiredImportTokenException",
+    "ExpiredTokenException",
+    "IDPCommunicationError",
     "IncompleteSignatureException",
     "IncorrectKeyException",
     "IncorrectKeyMaterialException",
+    "InvalidAction",
     "InvalidAliasNameException",
     "InvalidArnException",
     "InvalidCiphertextException",
     "InvalidGrantIdException",
     "InvalidGrantTokenException",
+    "InvalidIdentityToken",
     "InvalidImportTokenException",
     "InvalidKeyUsageException",
     "InvalidMarkerException",
@@ -41,6 +46,7 @@ const OUTCOMES: &[&str] = &[
     "MalformedPolicyDocumentException",
     "MissingAuthenticationTokenException",
     "NotFoundException",
+    "PackedPolicyTooLargeException",
     "RequestEntityTooLargeException",
     "RequestTimeoutException",
     "SerializationException",
@@ -52,6 +58,26 @@ const OUTCOMES: &[&str] = &[
     "ValidationException",
     "other",
 ];
+
+/// What a request asked for, as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Counted {
+    /// An operation of KMS.
+    Kms(Operation),
+    /// An action of STS, by its place in [`STS_ACTIONS`].
+    Sts(usize),
+    /// Nothing that there is.
+    Unknown,
+}
+
+impl From<Option<Operation>> for Counted {
+    fn from(operation: Option<Operation>) -> Self {
+        operation.map_or(Self::Unknown, Self::Kms)
+    }
+}
+
+/// Operations of KMS, actions of STS, and what is neither.
+const ROWS: usize = ROUTES.len() + STS_ACTIONS.len() + 1;
 
 /// One row per operation and one for requests that name none.
 #[derive(Debug)]
@@ -83,7 +109,7 @@ impl Default for Row {
 impl Metrics {
     /// Starts at zero.
     pub(crate) fn new() -> Self {
-        let rows = std::iter::repeat_with(Row::default).take(ROUTES.len() + 1).collect();
+        let rows = std::iter::repeat_with(Row::default).take(ROWS).collect();
         Self {
             rows,
             connections: AtomicU64::new(0),
@@ -93,11 +119,13 @@ impl Metrics {
     }
 
     /// Counts one request.
-    pub(crate) fn count(&self, operation: Option<Operation>, outcome: &str, took: Duration) {
-        let Some(row) = self
-            .rows
-            .get(operation.map_or(ROUTES.len(), |operation| operation as usize))
-        else {
+    pub(crate) fn count(&self, asked: impl Into<Counted>, outcome: &str, took: Duration) {
+        let at = match asked.into() {
+            Counted::Kms(operation) => operation as usize,
+            Counted::Sts(action) => ROUTES.len() + action,
+            Counted::Unknown => ROWS - 1,
+        };
+        let Some(row) = self.rows.get(at) else {
             return;
         };
         let at = OUTCOMES
@@ -226,7 +254,13 @@ impl Metrics {
             text,
             "# HELP bulla_operations_total Requests by operation and outcome.\n# TYPE bulla_operations_total counter"
         );
-        let names = || ROUTES.iter().map(|route| route.name).chain(["unknown"]);
+        let names = || {
+            ROUTES
+                .iter()
+                .map(|route| route.name)
+                .chain(STS_ACTIONS)
+                .chain(["unknown"])
+        };
         for (name, row) in names().zip(&self.rows) {
             for (outcome, count) in OUTCOMES.iter().zip(&row.outcomes) {
                 let count = count.load(Ordering::Relaxed);
@@ -334,10 +368,12 @@ mod tests {
         let encrypt = Operation::of_target("TrentService.Encrypt");
         metrics.count(encrypt, "ok", Duration::from_micros(3));
         metrics.count(encrypt, "ok", Duration::from_micros(5));
-        metrics.count(None, "NobodyListedThis", Duration::from_micros(1));
+        metrics.count(Counted::Sts(1), "InvalidIdentityToken", Duration::from_micros(9));
+        metrics.count(Counted::Unknown, "NobodyListedThis", Duration::from_micros(1));
         let text = metrics.render(&bulla_service::Metrics::default(), 7);
         for line in [
             "bulla_operations_total{operation=\"Encrypt\",outcome=\"ok\"} 2",
+            "bulla_operations_total{operation=\"AssumeRoleWithWebIdentity\",outcome=\"InvalidIdentityToken\"} 1",
             "bulla_operations_total{operation=\"unknown\",outcome=\"other\"} 1",
             "bulla_operation_seconds_bucket{operation=\"Encrypt\",le=\"+Inf\"} 2",
             "bulla_operation_seconds_count{operation=\"Encrypt\"} 2",

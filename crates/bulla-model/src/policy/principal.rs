@@ -65,6 +65,16 @@ impl Principals {
         }
     }
 
+    /// Whether `Principal` names the issuer of an asker who has a token and is nobody else; true of any other asker.
+    pub(super) fn name_the_issuer_of(&self, asker: &Asker<'_>) -> bool {
+        let is_of_asker = |named: &Named| matches!(named, Named::Federated(issuer) if asker.federated == Some(issuer));
+        match self {
+            _ if asker.federated.is_none() => true,
+            Self::These(named) => named.iter().any(is_of_asker),
+            Self::AllBut(_) => false,
+        }
+    }
+
     /// Whether any of `NotPrincipal` is the asker or his account.
     pub(super) fn excepts_even_his_account(&self, asker: &Asker<'_>) -> bool {
         match self {

@@ -73,6 +73,8 @@ impl Statement {
             None => Standing::Himself,
             Some(principals) => match self.effect {
                 Effect::Allow if principals.excepts_even_his_account(&request.asker) => Standing::Unnamed,
+                // Everybody are the principals of accounts. Who has no more than a token of an issuer is let in where that is named.
+                Effect::Allow if !principals.name_the_issuer_of(&request.asker) => Standing::Unnamed,
                 _ => principals.standing(&request.asker),
             },
         }

@@ -28,10 +28,14 @@ use super::authenticate::authenticate;
 use super::wire::Failure;
 use crate::body::{BodyError, read_body};
 use crate::edge::{Edge, Origin};
+use crate::metrics::Counted;
 use crate::sigv4::SignedParts;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const SERVICE: &str = "sts";
+
+/// The operations' names, in the order of [`Action`].
+pub(crate) const STS_ACTIONS: [&str; 3] = ["AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"];
 
 /// The operations there are, with what reads and answers each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +53,7 @@ impl Action {
     ];
 
     fn name(self) -> &'static str {
-        match self {
-            Action::AssumeRole => "AssumeRole",
-            Action::AssumeRoleWithWebIdentity => "AssumeRoleWithWebIdentity",
-            Action::GetCallerIdentity => "GetCallerIdentity",
-        }
+        STS_ACTIONS[self as usize]
     }
 }
 
@@ -71,7 +71,8 @@ pub(super) async fn answer(edge: &Edge, head: &Parts, body: Incoming, origin: Or
     let mut action = None;
     let result = serve(edge, head, body, origin, &request_id, &mut action).await;
     let outcome = result.as_ref().map_or_else(|failure| failure.code, |_| "ok");
-    edge.metrics.count(None, outcome, began.elapsed());
+    let counted = action.map_or(Counted::Unknown, |action| Counted::Sts(action as usize));
+    edge.metrics.count(counted, outcome, began.elapsed());
     let name = action.map_or("unknown", Action::name);
     match result {
         Ok(body) => {

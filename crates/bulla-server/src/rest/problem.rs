@@ -175,6 +175,8 @@ impl From<ServiceError> for Problem {
             E::Throttled => (StatusCode::TOO_MANY_REQUESTS, "throttled"),
             E::Unsupported(_) => (StatusCode::BAD_REQUEST, "unsupported"),
             E::InvalidMarker => (StatusCode::BAD_REQUEST, "invalid_cursor"),
+            // The caller's issuer did not answer: the same token may be good a little later.
+            E::IdpCommunication(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             E::ShuttingDown => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             error if error.is_internal() => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
             _ => (StatusCode::BAD_REQUEST, "invalid_request"),
@@ -196,5 +198,17 @@ impl From<Failure> for Problem {
                 cause: None,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_that_does_not_answer_is_no_fault_of_the_caller() {
+        let problem = Problem::from(ServiceError::IdpCommunication("down".to_owned()));
+        assert_eq!(problem.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(problem.is_for_later());
     }
 }

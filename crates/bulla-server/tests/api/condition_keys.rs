@@ -93,6 +93,7 @@ fn rows(account: &str) -> Vec<Row> {
         "aws:TagKeys" in "UntagResource": "ForAllValues:StringEquals" ["stage"] not ["team"];
         "aws:ResourceTag/team" in "Encrypt": "StringEquals" "red" not "blue";
         "aws:ResourceAccount" in "Encrypt": "StringEquals" account not "444455556666";
+        "aws:PrincipalTag/floor" in "GenerateRandom": "StringEquals" "3" not "4";
         "aws:PrincipalArn" in "GenerateRandom": "ArnLike" "arn:aws:iam::*:user/app" not "arn:aws:iam::*:user/ann";
         "aws:PrincipalAccount" in "GenerateRandom": "StringEquals" account not "444455556666";
         "aws:PrincipalType" in "GenerateRandom": "StringEquals" "User" not "Account";
@@ -116,6 +117,11 @@ async fn every_condition_key_is_filled_from_the_request_that_has_it() {
     let server = Harness::start().await;
     let account = server.initialised.account.clone();
     let app = server.person(&account, "app").await;
+    let tags = [("Floor".to_owned(), "3".to_owned())];
+    let tagged = server
+        .service
+        .tag_principal(&server.operator_of(&account), app.arn.clone(), tags.into());
+    tagged.await.unwrap();
     let mut found = Vec::new();
     for row in rows(account.as_str()) {
         let (key, operation) = (row.key, row.operation);

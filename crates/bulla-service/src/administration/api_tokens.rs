@@ -67,14 +67,14 @@ async fn authorise_token(
     action: &str,
     id: &str,
 ) -> Result<Arc<ApiTokenEntry>, ServiceError> {
-    decision.authorise(action, "*")?;
     let unknown = || ServiceError::NotFound("The API token does not exist".to_owned());
-    if id.is_empty() || id.len() > 128 || id.contains('\0') {
-        return Err(unknown());
-    }
-    let token = decision.api_token(id).await?;
-    let own = |token: &Arc<ApiTokenEntry>| token.principal.account() == *decision.account();
-    token.filter(own).ok_or_else(unknown)
+    let is_id = !id.is_empty() && id.len() <= 128 && !id.contains('\0');
+    let found = if is_id { decision.api_token(id).await? } else { None };
+    let own = found.filter(|token| token.principal.account() == *decision.account());
+    // A token is its user's: what is denied on the user is denied on it. Of one that is not there only who may everywhere learns so.
+    let resource = own.as_ref().map_or("*", |token| token.principal.as_str());
+    decision.authorise(action, resource)?;
+    own.ok_or_else(unknown)
 }
 
 async fn tokens_of(decision: &Decision<'_>, principal: &PrincipalArn) -> Result<Vec<Arc<ApiTokenEntry>>, ServiceError> {

@@ -161,8 +161,10 @@ fn shown(identity: &WebIdentity) -> Value {
 /// CloudTrail's type of the resource that an ARN names.
 pub(crate) fn kind_of(arn: &str) -> &'static str {
     let mut parts = arn.splitn(6, ':').skip(2);
-    if parts.next() != Some("bulla") {
-        return "AWS::KMS::Key";
+    match parts.next() {
+        Some("bulla") => {}
+        Some("iam") => return "AWS::IAM::Role",
+        _ => return "AWS::KMS::Key",
     }
     match parts.nth(2).and_then(|rest| rest.split('/').next()) {
         Some("token") => "Bulla::Token",

@@ -111,6 +111,8 @@ impl Operation for AssumeRole {
         check(request)?;
         let role = role_of(decision, "sts:AssumeRole", &request.role_arn).await?;
         decision.authorise_role("sts:AssumeRole", &role)?;
+        // The account that owns the role sees who assumes it.
+        decision.concerns(role.arn.as_str().into());
         if !request.tags.is_empty() {
             decision.authorise_role("sts:TagSession", &role)?;
         }

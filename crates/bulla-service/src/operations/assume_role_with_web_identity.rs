@@ -117,6 +117,7 @@ impl Operation for AssumeRoleWithWebIdentity {
         let action = "sts:AssumeRoleWithWebIdentity";
         let role = role_of(decision, action, &request.role_arn).await?;
         decision.authorise_role(action, &role)?;
+        decision.concerns(role.arn.as_str().into());
         if request.source_identity.is_some() {
             decision.authorise_role("sts:SetSourceIdentity", &role)?;
         }

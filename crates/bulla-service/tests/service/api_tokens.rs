@@ -266,3 +266,33 @@ async fn a_user_has_twenty_tokens_at_most_and_only_administrators_make_them() {
     let denied = h.service.set_api_token_enabled(&ann, &tokens[0].id, false).await;
     assert_eq!(refusal(denied).0, "AccessDeniedException");
 }
+
+#[tokio::test]
+async fn what_is_denied_on_a_user_is_denied_on_his_api_tokens() {
+    let h = Harness::new().await;
+    let operator = h.operator();
+    let (ann_arn, ann) = h.user("ann", Role::Admin).await;
+    let (bob_arn, _) = h.user("bob", Role::User).await;
+    let make = async |of: &PrincipalArn| {
+        let made = h.service.create_api_token(&operator, of.clone(), None).await;
+        made.expect("makes").id
+    };
+    let (his, own) = (make(&bob_arn).await, make(&ann_arn).await);
+    let never = serde_json::json!({"Effect": "Deny", "Action": "bulla:*", "Resource": bob_arn.as_str()});
+    crate::policies::give(&h, &ann_arn, "never", crate::policies::identity(never)).await;
+    let denied = |refused: (&'static str, String)| assert_eq!(refused.0, "AccessDeniedException", "{refused:?}");
+    denied(refusal(h.service.create_api_token(&ann, bob_arn.clone(), None).await));
+    for enabled in [false, true] {
+        denied(refusal(h.service.set_api_token_enabled(&ann, &his, enabled).await));
+    }
+    denied(refusal(h.service.delete_api_token(&ann, &his).await));
+    let listed = h.service.list_api_tokens(&operator, bob_arn).await.expect("lists");
+    assert!(listed.len() == 1 && listed[0].enabled, "{listed:?}");
+    // Others' are his to decide, and of one that is not there he learns so.
+    h.service
+        .set_api_token_enabled(&ann, &own, false)
+        .await
+        .expect("disables");
+    let unknown = h.service.delete_api_token(&ann, "bulla_aaaaaaaaaaaaaaaa").await;
+    assert_eq!(refusal(unknown).0, "NotFoundException");
+}

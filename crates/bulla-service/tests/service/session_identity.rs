@@ -1,4 +1,4 @@
-//! Whose a session is: what its events say, who stands behind it, and how a policy ends the sessions that there are.
+//! Whose a session is: what its events say, who stands behind it, and which tags stay with it.
 
 use std::time::Duration;
 
@@ -100,25 +100,39 @@ async fn put_trust(h: &Harness, document: &str) {
 }
 
 #[tokio::test]
-async fn a_policy_ends_the_sessions_that_began_before_a_moment_and_no_others() {
+async fn the_account_that_owns_a_role_sees_who_assumes_it() {
     let h = Harness::new().await;
-    role(&h, TRUSTS_THE_ACCOUNT, EVERYTHING).await;
+    let theirs = call(Caller::operator("444455556666".parse().expect("an account")));
+    let made = CreateRoleRequest {
+        name: "app".parse().expect("a name"),
+        trust_policy: TRUSTS_THE_ACCOUNT.to_owned(),
+        max_session_seconds: 3_600,
+    };
+    let role = h.service.create_role(&theirs, made).await.expect("creates").arn;
+    let asked = AssumeRoleRequest {
+        role_arn: role.to_string(),
+        ..request()
+    };
     let admin = h.admin().await;
-    let before = assume(&h, &admin, request()).await;
-    h.service.get_caller_identity(&before).await.expect("tells");
-    h.clock.advance(Duration::from_secs(5));
-    let moment = h.clock_now().rounded_to_second().to_string();
-    let ended = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"},
-        {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"DateLessThan": {"aws:TokenIssueTime": moment}}}]});
-    put_policy(&h, ROLE, &ended.to_string()).await;
-    h.clock.advance(Duration::from_secs(5));
-    let after = assume(&h, &admin, request()).await;
-    let random = || GenerateRandomRequest { number_of_bytes: 1 };
+    h.service.assume_role(&admin, asked).await.expect("assumes");
+    let event = h.last_event();
     assert_eq!(
-        refusal(h.service.generate_random(&before, random()).await).0,
-        "AccessDeniedException"
+        (&event["recipientAccountId"], &event["resources"]),
+        (
+            &json!("444455556666"),
+            &json!([{"ARN": role.as_str(), "accountId": "444455556666", "type": "AWS::IAM::Role"}])
+        )
     );
-    h.service.generate_random(&after, random()).await.expect("draws");
+    let query = AuditQuery {
+        filter: bulla_audit::EventFilter {
+            event: Some("AssumeRole".to_owned()),
+            ..bulla_audit::EventFilter::default()
+        },
+        from: 0,
+        limit: 10,
+    };
+    let seen = h.service.query_audit(&theirs, query).await.expect("reads").events;
+    assert_eq!(seen.len(), 1);
 }
 
 #[tokio::test]

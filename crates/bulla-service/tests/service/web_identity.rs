@@ -269,6 +269,36 @@ async fn a_token_gets_what_the_role_may_and_its_events_say_whose_it_was() {
 }
 
 #[tokio::test]
+async fn a_trust_policy_for_everybody_is_for_no_token_of_an_issuer() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let (operator, role) = (h.operator(), ROLE.parse::<PrincipalArn>().expect("an ARN"));
+    let issuer = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/issuer.test/a"});
+    let other = json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/issuer.test/b"});
+    let allow = |named: &str, who: Value| json!({"Effect": "Allow", "Action": "sts:*", named: who});
+    let deny = |who: Value| json!({"Effect": "Deny", "Action": "sts:*", "Principal": who});
+    let everybody = json!("*");
+    for (statements, expected) in [
+        (json!([allow("Principal", issuer.clone())]), true),
+        (json!([allow("Principal", everybody.clone())]), false),
+        (json!([allow("Principal", json!({"AWS": "*"}))]), false),
+        (json!([allow("Principal", json!({"AWS": "111122223333"}))]), false),
+        (json!([allow("Principal", other.clone())]), false),
+        (json!([allow("NotPrincipal", other)]), false),
+        (json!([allow("Principal", issuer.clone()), deny(everybody)]), false),
+        (json!([allow("Principal", issuer.clone()), deny(issuer)]), false),
+    ] {
+        let document = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let put = service.put_trust_policy(&operator, role.clone(), document);
+        put.await.expect("puts");
+        let token = issuing.token("one", &claims(&h, &json!({})));
+        let allowed = assume(&service, &token).await.is_ok();
+        assert_eq!(allowed, expected, "{statements}");
+    }
+}
+
+#[tokio::test]
 async fn a_tokens_source_identity_takes_the_trust_policys_leave() {
     let (h, issuing) = (Harness::new().await, Issuing::new());
     make_role(&h).await;
