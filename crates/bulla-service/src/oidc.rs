@@ -320,6 +320,38 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
+/// Reads any bytes as a token and as the claims of one that was verified; for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_any(data: &[u8]) {
+    if let Ok(token) = std::str::from_utf8(data) {
+        if let Ok((algorithm, _)) = header_of(token) {
+            assert!(token.split('.').count() == 3, "{algorithm:?}");
+        }
+        let _ = claimed_issuer(token);
+    }
+    let Ok(claims) = serde_json::from_slice::<Map<String, Value>>(data) else {
+        return;
+    };
+    let principal = "arn:aws:iam::111122223333:user/ann".parse().expect("an ARN");
+    let issuer = Issuer {
+        url: "https://issuer.test/a".to_owned(),
+        audiences: vec!["bulla".to_owned()],
+        principals: vec![MappedPrincipal {
+            claim: "email".to_owned(),
+            pattern: "ann@*".to_owned(),
+            principal,
+        }],
+    };
+    let account = "111122223333".parse().expect("an account");
+    // 2026-01-01T00:10:00Z.
+    let now = Timestamp::from_micros(1_767_226_200_000_000);
+    if let Ok(identity) = identity(&issuer, &account, &claims, now) {
+        assert!(identity.expires > now && identity.issued.is_none_or(|issued| issued.as_micros() >= 0));
+        assert!(!identity.subject.is_empty() && identity.audiences.iter().any(|audience| audience == "bulla"));
+        assert_eq!(claims["iss"], issuer.url.as_str());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -268,6 +268,27 @@ fn open(store_key: &StoreKey, token: &str) -> Option<Credential> {
     })
 }
 
+/// Reads any bytes as a session token, and as what one would open to; for the fuzz target.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn read_any(data: &[u8]) {
+    use std::sync::LazyLock;
+
+    static STORE_KEY: LazyLock<StoreKey> = LazyLock::new(|| {
+        let secret = bulla_crypto::DataKey::from_slice(&[7; 32]).expect("32 bytes");
+        StoreKey::new(secret, "fuzzing", 1).expect("a store key")
+    });
+    if let Ok(token) = std::str::from_utf8(data) {
+        assert!(open(&STORE_KEY, token).is_none(), "a token opened that nobody sealed");
+    }
+    if let Some(body) = SessionBody::from_bytes(data) {
+        assert_eq!(body.version, body.version_of_members());
+        if let Some(session) = Session::of(&body) {
+            assert_eq!((&session.role, session.expires), (&body.role, body.expires));
+        }
+        assert!(SessionBody::from_bytes(&body.to_bytes()).is_some());
+    }
+}
+
 /// The unique id of a user (`AIDA`) or a role (`AROA`): of this one, and of none that is made later under its name.
 pub(crate) fn unique_id(prefix: &str, arn: &str, created: Timestamp) -> String {
     let named = format!("bulla/principal-id/1\0{arn}\0{}", created.as_micros());
