@@ -1,7 +1,11 @@
 //! The Temporal codec over HTTP, alone, with a record that is synced before each answer: payloads of 1 KiB, warm.
 //!
-//! Three floors: an empty handler of the same server (`/health`); the same JSON parsed, printed and recorded without a seal (payloads of
-//! something else, which a decode passes through); and the raw AEAD over the same bytes.
+//! Three floors: an empty handler of the same server (`/health`); the same JSON parsed, printed and recorded without a seal; and the raw
+//! AEAD over the same bytes.
+//!
+//! An encode parses plain payloads and prints sealed ones, which are longer, a decode the other way round. What that costs without a
+//! seal is the mean of two requests that a decode passes through: one of the plain payloads, and one of the sealed payloads under another
+//! encoding, byte for byte as long.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -63,11 +67,18 @@ fn figures(
     emit: &mut dyn FnMut(Figure),
 ) -> Result<()> {
     let plain = plain(count);
-    let body = match verb {
-        "encode" => plain.clone(),
-        _ => String::from_utf8(load::once(codec.address, &post("encode", &plain))?)?,
+    let sealed = String::from_utf8(load::once(codec.address, &post("encode", &plain))?)?;
+    // Base64 of binary/bulla-v1 and of binary/other-v1.
+    let other = sealed.replace("YmluYXJ5L2J1bGxhLXYx", "YmluYXJ5L290aGVyLXYx");
+    ensure!(
+        other != sealed && other.len() == sealed.len(),
+        "the answer is not of sealed payloads"
+    );
+    let asked = match verb {
+        "encode" => post(verb, &plain),
+        _ => post(verb, &sealed),
     };
-    let (asked, passed) = (post(verb, &body), post("decode", &plain));
+    let passed = [post("decode", &plain), post("decode", &other)];
     let rate = |request: &[u8]| -> Result<f64> {
         let request = request.to_vec();
         let outcome = load::run(codec.address, CONNECTIONS, time / 3, move |buffer| {
@@ -80,7 +91,8 @@ fn figures(
     let mut rounds = Vec::new();
     for _ in 0..3 {
         let empty = rate(b"GET /health HTTP/1.1\r\nhost: codec\r\n\r\n")?;
-        rounds.push((rate(&asked)?, empty, rate(&passed)?));
+        let seconds = 1.0 / rate(&passed[0])? + 1.0 / rate(&passed[1])?;
+        rounds.push((rate(&asked)?, empty, 2.0 / seconds));
     }
     rounds.sort_by(|a, b| (a.0 / a.2).total_cmp(&(b.0 / b.2)));
     let (sealed, empty, unsealed) = rounds.swap_remove(1);
