@@ -122,7 +122,10 @@ impl Table {
             config.default_namespace = Some(parsed);
         }
         if let Some(limit) = self.body_limit_bytes {
-            config.limits.body_bytes = limit.clamp(1024, 256 * 1024 * 1024);
+            if !BODY_LIMITS.contains(&limit) {
+                return Err(misuse(format!("body_limit_bytes = {limit}"), "write 1024 to 268435456"));
+            }
+            config.limits.body_bytes = limit;
         }
         config.rate_per_second = self.rate_per_second.unwrap_or(config.rate_per_second);
         Ok(config)
@@ -203,6 +206,15 @@ impl Table {
                 "rotate" => Ok(CodecOperation::Rotate),
                 other => Err(misuse(format!("{other} is no operation"), "encode, decode, rotate")),
             });
+            if self.is_of_everybodys_cloud(&row.principal) {
+                return Err(misuse(
+                    format!(
+                        "principal = {}: Temporal Cloud vouches for the users of all its customers",
+                        row.principal
+                    ),
+                    "name each one, as in temporal-cloud/SUBJECT",
+                ));
+            }
             Ok(Allow {
                 principal: row.principal.clone(),
                 namespaces: namespaces.collect::<Result<_, _>>()?,
@@ -210,6 +222,18 @@ impl Table {
             })
         };
         self.allow.iter().map(read).collect()
+    }
+
+    /// Whether a principal is a pattern that subjects of Temporal Cloud match, whose issuer and audience all its customers share.
+    fn is_of_everybodys_cloud(&self, principal: &str) -> bool {
+        let Some(beginning) = principal.strip_suffix('*') else {
+            return false;
+        };
+        let covers = |name: &str| {
+            let names = format!("{name}/");
+            names.starts_with(beginning) || beginning.starts_with(&names)
+        };
+        self.issuer.iter().filter_map(IssuerRow::name_in_cloud).any(covers)
     }
 }
 
@@ -246,8 +270,12 @@ impl NamespaceRow {
 impl IssuerRow {
     fn issuer(&self) -> Result<Issuer, anyhow::Error> {
         match self.preset.as_deref() {
-            Some("temporal-cloud") => Ok(Issuer::temporal_cloud()),
-            Some(other) => Err(misuse(format!("there is no preset {other}"), "temporal-cloud")),
+            Some(PRESET) if self.is_bare() => Ok(Issuer::temporal_cloud()),
+            Some(PRESET) => Err(misuse(
+                format!("the preset {PRESET} takes nothing beside it"),
+                "write an issuer of its own, with name, issuer, audiences and jwks_url",
+            )),
+            Some(other) => Err(misuse(format!("there is no preset {other}"), PRESET)),
             None => {
                 let needed = |value: &Option<String>, name| {
                     value
@@ -259,6 +287,23 @@ impl IssuerRow {
                 let issuer = Issuer::new(&name, &issuer, self.audiences.clone(), &self.algorithms, &url);
                 Ok(issuer.map_err(|error| Explained::misuse(error.to_string()))?)
             }
+        }
+    }
+
+    fn is_bare(&self) -> bool {
+        let texts = [&self.name, &self.issuer, &self.jwks_url];
+        texts.iter().all(|text| text.is_none()) && self.audiences.is_empty() && self.algorithms.is_empty()
+    }
+
+    /// What the names of its principals begin with, if it is Temporal Cloud's issuer, by the preset or written out.
+    fn name_in_cloud(&self) -> Option<&str> {
+        let written = self
+            .issuer
+            .as_deref()
+            .is_some_and(|issuer| issuer == Issuer::TEMPORAL_CLOUD);
+        match &self.preset {
+            Some(preset) => Some(preset),
+            None => self.name.as_deref().filter(|_| written),
         }
     }
 }
@@ -279,4 +324,92 @@ async fn key(uri: &str, endpoint: Option<&str>, own: Option<&Arc<dyn KeyProvider
 
 fn misuse(what: String, hint: &str) -> anyhow::Error {
     Explained::misuse(what).hint(hint).into()
+}
+
+/// The one preset of an issuer, which is the name of its principals, too.
+const PRESET: &str = "temporal-cloud";
+const BODY_LIMITS: std::ops::RangeInclusive<usize> = 1024..=256 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        toml::from_str(text).expect(text)
+    }
+
+    #[test]
+    fn the_table_of_the_documentation_is_one() {
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/temporal.md");
+        let document = std::fs::read_to_string(document).expect("the documentation");
+        let example = document
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let table = table(example.expect("an example"));
+        let config = table.codec_config().expect("settings");
+        assert_eq!(config.limits.body_bytes, CodecConfig::default().limits.body_bytes);
+        assert_eq!(config.rate_per_second, CodecConfig::default().rate_per_second);
+        assert_eq!(table.issuers().expect("issuers").len(), 2);
+        assert_eq!(table.tokens().expect("tokens").len(), 1);
+        assert_eq!(table.allow().expect("rows").len(), 1);
+        assert_eq!(table.namespace[0].accept.len(), 1);
+        let pattern = KeyPattern::new(&table.namespace[0].accept[0]);
+        assert!(pattern.is_ok());
+    }
+
+    #[test]
+    fn a_row_for_everybody_of_temporal_cloud_is_refused() {
+        let with = |issuer: &str, principal: &str| {
+            table(&format!(
+                "[[issuer]]\n{issuer}\n[[allow]]\nprincipal = '{principal}'\nnamespaces = ['*']\noperations = ['decode']\n"
+            ))
+        };
+        let preset = "preset = 'temporal-cloud'";
+        let written =
+            "name = 'cloud'\nissuer = 'https://login.tmprl.cloud/'\naudiences = ['a']\njwks_url = 'https://x/'";
+        let other = "name = 'sso'\nissuer = 'https://login.example.org/'\naudiences = ['a']\njwks_url = 'https://x/'";
+        for (issuer, principal) in [
+            (preset, "temporal-cloud/*"),
+            (preset, "temporal-cloud/al*"),
+            (preset, "temporal*"),
+            (preset, "*"),
+            (written, "cloud/*"),
+            (written, "*"),
+        ] {
+            let refused = with(issuer, principal).allow().expect_err(principal).to_string();
+            assert!(refused.contains("all its customers"), "{refused}");
+        }
+        for (issuer, principal) in [
+            (preset, "temporal-cloud/auth0|1"),
+            (preset, "sso/*"),
+            (written, "temporal-cloud/*"),
+            (other, "sso/*"),
+            (other, "*"),
+        ] {
+            assert!(with(issuer, principal).allow().is_ok(), "{issuer} {principal}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_ignored_is_refused() {
+        for text in [
+            "[[issuer]]\npreset = 'temporal-cloud'\njwks_url = 'https://x/'",
+            "[[issuer]]\npreset = 'temporal-cloud'\naudiences = ['x']",
+            "[[issuer]]\npreset = 'other'",
+            "[[issuer]]\nname = 'sso'",
+        ] {
+            assert!(table(text).issuers().is_err(), "{text}");
+        }
+        for limit in ["0", "1023", "268435457"] {
+            assert!(
+                table(&format!("body_limit_bytes = {limit}")).codec_config().is_err(),
+                "{limit}"
+            );
+        }
+        assert!(
+            toml::from_str::<Table>("[[allow]]\nprincipal = 'a'\nnamespaces = []\noperations = []\nrole = 'x'")
+                .is_err()
+        );
+    }
 }
