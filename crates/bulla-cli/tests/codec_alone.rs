@@ -155,6 +155,108 @@ fn what_sixteen_writers_seal_across_rotations_is_opened_by_a_fresh_process() {
 }
 
 #[test]
+fn a_codec_whose_kms_was_killed_goes_on_with_what_is_warm_and_refuses_what_is_cold_in_time() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let key = new_key(&server);
+    let alias = json!({"AliasName": "alias/codec", "TargetKeyId": key});
+    kms(&server, "CreateAlias", &alias);
+    let (warm, cold) = (start(&server, dir.path()), start(&server, dir.path()));
+    let sealed = encode(&warm, PLAIN);
+    decodes(&warm, &sealed, PLAIN);
+    server.kill9();
+    decodes(&warm, &sealed, PLAIN);
+    encode(&warm, PLAIN);
+    for (path, body) in [("/default/decode", &*sealed), ("/default/encode", PLAIN)] {
+        let began = std::time::Instant::now();
+        let (status, answer) = ask(&cold, "POST", path, body);
+        assert_eq!(status, 503, "{answer}");
+        assert!(!answer.contains("payloads"), "{answer}");
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(10),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+    assert_eq!(ask(&cold, "GET", "/health", "").0, 200);
+    for process in [warm, cold] {
+        process.stop().expect("it stops by itself");
+    }
+}
+
+#[test]
+fn a_history_of_a_thousand_events_opens_cold_with_a_call_to_kms_for_each_of_its_data_keys() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let key = new_key(&server);
+    let alias = json!({"AliasName": "alias/codec", "TargetKeyId": key});
+    kms(&server, "CreateAlias", &alias);
+    let codec = start(&server, dir.path());
+    let (mut plain, mut history) = (Vec::new(), Vec::new());
+    for part in 0..4 {
+        let events: Vec<Value> = (0..250)
+            .map(|event| json!({"data": format!("{:08}", part * 250 + event), "metadata": {"encoding": "anNvbi9wbGFpbg=="}}))
+            .collect();
+        let sealed = encode(&codec, &json!({ "payloads": events }).to_string());
+        let sealed: Value = serde_json::from_str(&sealed).expect("JSON");
+        history.extend(sealed["payloads"].as_array().expect("payloads").clone());
+        plain.extend(events);
+        assert_eq!(ask(&codec, "POST", "/v1/codec/rotate", "").0, 200);
+    }
+    codec.stop().expect("it stops by itself");
+    let described = kms(&server, "DescribeKey", &json!({ "KeyId": key }));
+    let arn = format!(
+        "aws-kms://{}",
+        described["KeyMetadata"]["Arn"].as_str().expect("an ARN")
+    );
+    let history = json!({ "payloads": history }).to_string();
+    // An alias is resolved first: only then is it known whose keys may open.
+    for (uri, calls) in [(&*arn, 4), ("aws-kms:///alias/codec", 5)] {
+        let command = command(&server, dir.path()).args(["--key", uri]);
+        let fresh = BullaProcess::start(&command).expect("a codec starts");
+        let (status, opened) = ask(&fresh, "POST", "/default/decode", &history);
+        assert_eq!(status, 200, "{opened}");
+        let opened: Value = serde_json::from_str(&opened).expect("JSON");
+        assert_eq!(opened, json!({ "payloads": plain }));
+        let stats: Value = serde_json::from_str(&ask(&fresh, "GET", "/stats", "").1).expect("JSON");
+        assert_eq!(
+            (&stats["kms_calls"], &stats["cached_keys_count"]),
+            (&json!(calls), &json!(4))
+        );
+        fresh.stop().expect("it stops by itself");
+    }
+    server.stop().expect("it stops by itself");
+}
+
+#[test]
+fn a_request_of_as_many_small_payloads_as_it_may_have_stays_within_the_memory_of_the_deployment() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let key = new_key(&server);
+    let alias = json!({"AliasName": "alias/codec", "TargetKeyId": key});
+    kms(&server, "CreateAlias", &alias);
+    let codec = start(&server, dir.path());
+    let many = format!("{{\"payloads\":[{}]}}", vec!["{}"; 16_384].join(","));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let sealed = encode(&codec, &many);
+                assert_eq!(sealed.matches("YmluYXJ5L2J1bGxhLXYx").count(), 16_384);
+            });
+        }
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", codec.id())).expect("it runs");
+    let most = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("a size");
+    let most_kib: u64 = most.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(most_kib < 128 * 1024, "{most_kib} KiB");
+    codec.stop().expect("it stops by itself");
+    server.stop().expect("it stops by itself");
+}
+
+#[test]
 fn a_codec_that_asks_nobody_his_name_stays_on_this_machine() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = BullaProcess::dev(BULLA).expect("a dev server starts");

@@ -28,6 +28,11 @@ fn post(server: &BullaProcess, path: &str, headers: &str, body: &str) -> (u16, S
     (status, body.to_owned())
 }
 
+fn base64_of(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
 /// The events of a name, oldest first.
 fn events(data: &Path, name: &str) -> Vec<Value> {
     let data = data.to_str().expect("UTF-8");
@@ -56,6 +61,15 @@ fn a_dev_server_makes_a_key_for_each_namespace_and_records_each_request() {
         );
     }
     assert_eq!(post(&server, "/codec/other/decode", "", &sealed).0, 422);
+    // What a caller writes beside a record is neither decided about nor recorded as a key that was used.
+    let mut forged: Value = serde_json::from_str(&sealed).expect("JSON");
+    let id = forged["payloads"][0]["metadata"]["bulla-key-id"].take();
+    forged["payloads"][0]["metadata"]["bulla-key-id"] = "YnVsbGE6YWxpYXMveA==".into();
+    let (status, again) = post(&server, "/codec/payments.eu/encode", "", &forged.to_string());
+    assert_eq!(
+        (status, serde_json::from_str::<Value>(&again).expect("JSON")),
+        (200, forged)
+    );
     assert_eq!(
         post(
             &server,
@@ -76,7 +90,16 @@ fn a_dev_server_makes_a_key_for_each_namespace_and_records_each_request() {
     assert_eq!(post(&server, "/v1/codec/rotate", "", "").0, 200);
     server.stop().expect("it stops by itself");
     let encodes = events(&data, "EncodePayload");
-    assert_eq!(encodes.len(), 1);
+    assert_eq!(encodes.len(), 2);
+    let keys = encodes.iter().map(|event| &event["additionalEventData"]["keys"]);
+    for keys in keys {
+        let key = keys[0].as_str().map(base64_of);
+        assert_eq!(
+            (keys.as_array().map(Vec::len), key.as_deref()),
+            (Some(1), id.as_str()),
+            "{keys}"
+        );
+    }
     assert_eq!(encodes[0]["requestParameters"]["namespace"], "payments.eu");
     assert_eq!(encodes[0]["requestParameters"]["payloadCount"], 1);
     let context = json!({"bulla:purpose": "temporal-payload", "namespace": "payments.eu"});

@@ -21,10 +21,11 @@ import urllib.request
 from datetime import timedelta
 
 from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleIntervalSpec, ScheduleSpec
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 
 from bulla_codec import data_converter
-from workflows import Order, Tick, charge
+from workflows import Echo, Order, Tick, charge
 
 BULLA, TEMPORAL, AWS = os.environ["BULLA"], os.environ["TEMPORAL"], os.environ["AWS"]
 DIR = pathlib.Path(os.environ["DIR"])
@@ -188,7 +189,7 @@ async def main() -> None:
         server = Process(
             "temporal", TEMPORAL, "server", "start-dev", "--port", str(port), "--ui-port", str(ui_port),
             "--db-filename", str(database), "--log-level", "error",
-            "--ui-codec-endpoint", f"{codec.url}/codec",
+            "--ui-codec-endpoint", f"{codec.url}/codec", "--search-attribute", "Customer=Keyword",
         )
         running.append(server)
         await server.until(lambda: answers(f"{ui}/"))
@@ -212,10 +213,15 @@ async def scenario(codec: Codec, port: int, database: pathlib.Path, kms: str, ui
         except RuntimeError:
             await asyncio.sleep(0.2)
     assert client
-    async with Worker(client, task_queue="q", workflows=[Order, Tick], activities=[charge]):
+    async with Worker(client, task_queue="q", workflows=[Order, Tick, Echo], activities=[charge]):
+        customer = SearchAttributeKey.for_keyword("Customer")
+        attributes = TypedSearchAttributes([SearchAttributePair(customer, "PUBLIC-customer")])
         order = await client.start_workflow(
-            Order.run, "SECRET-card", id="order-1", task_queue="q", memo={"who": "SECRET-memo"}
+            Order.run, "SECRET-card", id="order-1", task_queue="q", memo={"who": "SECRET-memo"}, search_attributes=attributes
         )
+        # 2 MB there and back, just below what the server takes.
+        large = "SECRET" * 333_333
+        assert await client.execute_workflow(Echo.run, large, id="large", task_queue="q") == large
         interval = ScheduleIntervalSpec(every=timedelta(seconds=1))
         action = ScheduleActionStartWorkflow(Tick.run, "SECRET-tock", id="tick", task_queue="q")
         schedule = await client.create_schedule("s", Schedule(action=action, spec=ScheduleSpec(intervals=[interval])))
@@ -248,6 +254,10 @@ async def scenario(codec: Codec, port: int, database: pathlib.Path, kms: str, ui
         fresh = await Client.connect(f"127.0.0.1:{port}", data_converter=converter)
         assert (await fresh.get_workflow_handle("order-1").describe()).status.name == "COMPLETED"
         assert await (await fresh.get_workflow_handle("order-1").describe()).memo() == {"who": "SECRET-memo"}
+        # Search attributes are the server's to read: it finds by them, and gives them back as they were.
+        found = [workflow.id async for workflow in fresh.list_workflows("Customer = 'PUBLIC-customer'")]
+        assert found == ["order-1"], found
+        assert (await order.describe()).typed_search_attributes[customer] == "PUBLIC-customer"
         ticks = [workflow async for workflow in fresh.list_workflows("WorkflowType = 'Tick'")]
         assert len(ticks) >= 3
         for tick in ticks:
@@ -261,7 +271,7 @@ async def scenario(codec: Codec, port: int, database: pathlib.Path, kms: str, ui
         example = f"{os.environ['EXAMPLES']}/typescript/bulla-codec.ts"
         await node("ts_worker.mjs", modules, example, f"127.0.0.1:{port}", endpoint, TOKENS["worker"])
     assert b"SECRET" not in stored(database), "plaintext in the server's database"
-    assert b"binary/bulla-v1" in stored(database)
+    assert b"binary/bulla-v1" in stored(database) and b"PUBLIC-customer" in stored(database)
     lines = [json.loads(line) for line in (DIR / "access.log").read_text().splitlines()]
     assert {line["principal"] for line in lines} == {"worker", "support"}
     keys = {key for line in lines for key in line["keys"]}
@@ -272,8 +282,8 @@ async def scenario(codec: Codec, port: int, database: pathlib.Path, kms: str, ui
 def command_line(codec: Codec, port: int, finished: bool) -> None:
     """`temporal workflow show|describe|query|result`, with the codec, without it, and refused by it."""
     calls = [
-        (["workflow", "show", "-w", "order-1"], ["SECRET-card", "SECRET-note-0", "SECRET-failure", "SECRET-note-of-second-key"]),
-        (["workflow", "describe", "-w", "order-1"], ["SECRET-memo"]),
+        (["workflow", "show", "-w", "order-1"], ["SECRET-card", "SECRET-note-0", "SECRET-failure", "SECRET-detail", "SECRET-note-of-second-key"]),
+        (["workflow", "describe", "-w", "order-1"], ["SECRET-memo", "PUBLIC-customer"]),
         (["workflow", "query", "-w", "order-1", "--type", "state"], ["SECRET-state 5"]),
     ]
     if finished:

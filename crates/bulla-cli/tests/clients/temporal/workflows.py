@@ -51,3 +51,10 @@ class Tick:
     @workflow.run
     async def run(self, what: str) -> str:
         return f"SECRET-ticked {what}"
+
+
+@workflow.defn
+class Echo:
+    @workflow.run
+    async def run(self, what: str) -> str:
+        return what
