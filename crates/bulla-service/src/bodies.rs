@@ -107,6 +107,7 @@ body! {
         enabled: bool,
         created: Timestamp,
         /// From when on it is refused; `None` for never.
+        #[serde(deserialize_with = "Option::deserialize")]
         expires: Option<Timestamp>,
         /// Of the whole token, in hexadecimal (`spec/api-token.md`, section 2).
         hash: String,
@@ -119,12 +120,15 @@ body! {
         origin: KeyOrigin,
         state: KeyState,
         created: Timestamp,
+        #[serde(deserialize_with = "Option::deserialize")]
         deletion_date: Option<Timestamp>,
         tags: Vec<Tag>,
         /// `None` until material is imported for the first time.
+        #[serde(deserialize_with = "Option::deserialize")]
         current: Option<MaterialId>,
         versions: u32,
         on_demand_rotations: u32,
+        #[serde(deserialize_with = "Option::deserialize")]
         rotation: Option<RotationBody>,
         /// The key policy as it was given; `None` for the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,8 +153,10 @@ body! {
     KeyVersionBody {
         number: u32,
         created: Timestamp,
+        #[serde(deserialize_with = "Option::deserialize")]
         rotation: Option<RotationType>,
         /// `None` where imported material was deleted or has expired.
+        #[serde(deserialize_with = "Option::deserialize")]
         wrapped_material: Option<String>,
         #[serde(default = "symmetric", skip_serializing_if = "is_symmetric")]
         spec: KeySpec,
@@ -215,6 +221,7 @@ pub(crate) struct MultiRegionBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExpirationBody {
     pub(crate) model: ExpirationModel,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) valid_to: Option<Timestamp>,
 }
 
@@ -224,6 +231,7 @@ pub(crate) struct ExpirationBody {
 pub(crate) struct PendingBody {
     pub(crate) id: MaterialId,
     /// When it expires in this region, if it is there and does.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) valid_to: Option<Timestamp>,
 }
 
@@ -232,6 +240,7 @@ pub(crate) struct PendingBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportBody {
     pub(crate) model: ExpirationModel,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) description: Option<String>,
 }
 

@@ -9,13 +9,14 @@ use crate::{Call, Mode, Service, ServiceError};
 /// Rows that go in one transaction at most.
 const PAGE: u32 = 500;
 
-/// What stays: the service itself, and who may ask it.
-const STAYS: [Table; 5] = [
+/// What stays: the service itself, and who may ask it, with the groups that users are in.
+const STAYS: [Table; 6] = [
     Table::Settings,
     Table::StoreKeys,
     Table::AuditKeys,
     Table::Principals,
     Table::AccessKeys,
+    Table::Groups,
 ];
 
 impl Service {

@@ -58,3 +58,26 @@ async fn a_service_in_production_makes_no_key_by_itself() {
     assert_eq!(refusal(made).0, "UnsupportedOperationException");
     assert_eq!(h.last_event()["eventName"], "EnsureKey");
 }
+
+#[tokio::test]
+async fn after_a_reset_users_are_in_the_groups_that_they_were_in() {
+    let (_, service, admin) = development().await;
+    let ann = "ann".parse().expect("a name");
+    let made = service
+        .create_principal(&admin, ann, bulla_model::Role::Admin)
+        .await
+        .expect("creates");
+    let staff = service
+        .create_group(&admin, "staff".parse().expect("a name"))
+        .await
+        .expect("creates");
+    let joined = service.set_group_membership(&admin, staff.arn, made.principal.arn, true);
+    joined.await.expect("joins");
+    service.reset(&admin).await.expect("resets");
+    let credential = service
+        .credential(&made.credentials.access_key_id)
+        .await
+        .expect("reads");
+    let ann = call(Caller::signed(credential.expect("an access key")));
+    create_key(&service, &ann).await;
+}

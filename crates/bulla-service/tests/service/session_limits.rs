@@ -201,3 +201,49 @@ async fn sessions_from_before_a_time_are_ended_and_no_others() {
     h.service.generate_random(&late, random()).await.expect("draws");
     h.verify();
 }
+
+#[tokio::test]
+async fn a_session_policy_narrows_grants_and_a_key_policy_that_names_the_session_is_over_it() {
+    let h = Harness::new().await;
+    let only = |action: &str| {
+        format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#)
+    };
+    role(&h, TRUSTS_THE_ACCOUNT, &only("kms:GenerateRandom")).await;
+    let (operator, granted) = (h.operator(), h.key().await);
+    let give = GiveGrantRequest {
+        key_id: granted.key_id.to_string(),
+        grantee_principal: ROLE.to_owned(),
+        operations: vec![bulla_model::GrantOperation::Encrypt],
+        constraints: Default::default(),
+    };
+    h.service.give_grant(&operator, give).await.expect("gives");
+    let naming = format!(
+        r#"{{"Version":"2012-10-17","Statement":[
+            {{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::111122223333:root"}},"Action":"kms:*","Resource":"*"}},
+            {{"Effect":"Allow","Principal":{{"AWS":"{SESSION}"}},"Action":"kms:Encrypt","Resource":"*"}}]}}"#
+    );
+    let naming = CreateKeyRequest {
+        policy: Some(naming),
+        ..create_key_request()
+    };
+    let named = h.service.create_key(&operator, naming).await.expect("creates").key;
+    let admin = h.admin().await;
+    let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#.to_owned();
+    for (policy, by_grant, by_name) in [
+        (None, true, true),
+        (Some(only("kms:Encrypt")), true, true),
+        (Some(only("kms:GenerateRandom")), false, true),
+        (Some(deny), false, false),
+    ] {
+        let wanted = AssumeRoleRequest {
+            policy: policy.clone(),
+            ..request()
+        };
+        let session = assume(&h, &admin, wanted).await;
+        for (key, expected) in [(&granted, by_grant), (&named, by_name)] {
+            let sealed = h.service.encrypt(&session, encrypt_request(key.key_id.as_str())).await;
+            assert_eq!(sealed.is_ok(), expected, "{policy:?} {:?}", sealed.err());
+        }
+    }
+    h.verify();
+}
