@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::CommandResult;
 use crate::settings::Environment;
-use crate::{audit, codec, doctor, init, key, open, policy, principal, root, seal, serve, sign, verify};
+use crate::{audit, codec, doctor, init, key, open, policy, principal, root, seal, serve, sign, token, verify};
 
 /// Seals what applications store, holds the keys in a service that speaks the AWS KMS API, and proves who opened what
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ enum Command {
     /// Manages keys of a running service
     #[command(subcommand)]
     Key(key::Key),
+    /// Keeps and gives out tokens in the vault of a running service
+    #[command(subcommand)]
+    Token(token::Token),
     /// Manages who may use the service, on its data directory
     #[command(subcommand)]
     Principal(principal::Principal),
@@ -60,6 +63,7 @@ impl Cli {
             Command::Init(command) => command.run(environment),
             Command::Serve(command) => command.run(environment),
             Command::Key(command) => command.run(environment),
+            Command::Token(command) => command.run(environment),
             Command::Principal(command) => command.run(environment),
             Command::Policy(command) => command.run(environment),
             Command::Seal(command) => command.run(environment),

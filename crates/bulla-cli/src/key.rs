@@ -12,7 +12,7 @@ mod policy;
 mod public_key;
 mod replicate;
 mod rotate;
-mod service;
+pub(crate) mod service;
 mod tag;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -80,7 +80,7 @@ pub(crate) enum Provider {
 pub(crate) struct Common {
     /// Who holds the key
     #[arg(long, value_enum, default_value_t)]
-    provider: Provider,
+    pub(crate) provider: Provider,
     /// The service; default: $BULLA_ENDPOINT, else http://127.0.0.1:4599; with --provider aws-kms AWS's own
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) struct Common {
     region: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    output: Format,
+    pub(crate) output: Format,
 }
 
 #[derive(Debug, Args)]
@@ -100,13 +100,20 @@ pub(crate) struct Named {
     common: Common,
 }
 
+impl Common {
+    /// The flags that were given.
+    pub(crate) fn flags(&self) -> Flags {
+        let mut flags = Flags::default();
+        flags.set("client.endpoint", self.endpoint.clone());
+        flags.set("client.region", self.region.clone());
+        flags
+    }
+}
+
 impl Key {
     pub(crate) fn run(self, environment: &Environment) -> CommandResult {
         let common = self.common();
-        let mut flags = Flags::default();
-        flags.set("client.endpoint", common.endpoint.clone());
-        flags.set("client.region", common.region.clone());
-        let settings = Settings::load(environment, None, &flags)?;
+        let settings = Settings::load(environment, None, &common.flags())?;
         if common.provider == Provider::Local {
             return self.run_locally().map(|()| Outcome::Done);
         }

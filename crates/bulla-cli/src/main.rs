@@ -19,6 +19,7 @@ mod policy;
 mod principal;
 mod process;
 mod recovery;
+mod rest;
 mod root;
 mod roots;
 mod seal;
@@ -28,6 +29,7 @@ mod settings;
 mod sign;
 mod signature;
 mod streams;
+mod token;
 mod vault;
 mod verify;
 

@@ -4,6 +4,7 @@
 //! OpenAPI document and the tests that hold each of them to authorisation, audit and documentation.
 
 mod audit_query;
+mod authorise_token;
 mod changes;
 mod client_report;
 mod cursor;

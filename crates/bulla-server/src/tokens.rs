@@ -43,6 +43,14 @@ pub trait Tokens: Send + Sync + fmt::Debug {
     /// Deletes everything of a client and bars what there was; answers how many entries there were.
     async fn revoke(&self, asked: &TokenCall<'_>, client: &str) -> Result<u64, TokensError>;
 
+    /// Keeps the refresh token that a token is fetched by from here on.
+    async fn authorise(
+        &self,
+        asked: &TokenCall<'_>,
+        token: &TokenPath,
+        refresh_token: SecretBytes,
+    ) -> Result<(), TokensError>;
+
     /// Fetches a token anew from its provider.
     async fn refresh(&self, asked: &TokenCall<'_>, token: &TokenPath) -> Result<Stored, TokensError>;
 }

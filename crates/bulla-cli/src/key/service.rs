@@ -13,13 +13,13 @@ use crate::failure::Explained;
 use crate::settings::Settings;
 
 /// Ways to one service.
-pub(super) struct Service {
+pub(crate) struct Service {
     /// For what is asked as it is.
-    pub(super) client: Client,
+    pub(crate) client: Client,
     /// For what is checked first.
-    pub(super) provider: AwsProvider,
+    pub(crate) provider: AwsProvider,
     /// Its place, for people.
-    pub(super) place: String,
+    pub(crate) place: String,
 }
 
 impl Service {
@@ -27,7 +27,7 @@ impl Service {
     ///
     /// # Errors
     /// The region or the endpoint is none.
-    pub(super) async fn new(common: &Common, settings: &Settings) -> Result<Self, anyhow::Error> {
+    pub(crate) async fn new(common: &Common, settings: &Settings) -> Result<Self, anyhow::Error> {
         let (endpoint, default_region) = match common.provider {
             Provider::AwsKms => (common.endpoint.clone(), None),
             Provider::Bulla | Provider::Local => (Some(settings.endpoint().to_owned()), Some("us-east-1")),
@@ -56,7 +56,7 @@ impl Service {
     }
 
     /// Says what a refusal of the provider means, and what to do about it.
-    pub(super) fn explain(&self, error: KmsError) -> anyhow::Error {
+    pub(crate) fn explain(&self, error: KmsError) -> anyhow::Error {
         let place = &self.place;
         let source = error.source.as_deref();
         if let Some(contradiction) = source.and_then(|source| source.downcast_ref::<NewKeyError>()) {
@@ -82,12 +82,12 @@ const CREDENTIALS: &str =
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile; a service started with --dev accepts any";
 
 /// A service whose answer is not one.
-pub(super) fn no_answer() -> Explained {
+pub(crate) fn no_answer() -> Explained {
     Explained::new("the service's answer lacks the key").hint("is this the endpoint of a key service")
 }
 
 /// Says what an answer of the SDK means, and what to do about it.
-pub(super) fn explain<E, R>(error: SdkError<E, R>, endpoint: &str) -> anyhow::Error
+pub(crate) fn explain<E, R>(error: SdkError<E, R>, endpoint: &str) -> anyhow::Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,

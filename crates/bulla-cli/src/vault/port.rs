@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bulla_crypto::Context;
+use bulla_crypto::{Context, SecretBytes};
 use bulla_model::Region;
 use bulla_server::tokens::{
     NewToken, Stored, Token, TokenAbout, TokenCall, TokenPage, TokenPath, Tokens, TokensError, TokensErrorKind,
@@ -250,6 +250,18 @@ impl Tokens for VaultPort {
         let vault = self.of(asked, &client, None).await?;
         let revoked = vault.revoke_client(&client).await;
         revoked.map_err(|error| self.refused(&client, error))
+    }
+
+    async fn authorise(
+        &self,
+        asked: &TokenCall<'_>,
+        token: &TokenPath,
+        refresh_token: SecretBytes,
+    ) -> Result<(), TokensError> {
+        let token = token_ref(token)?;
+        let vault = self.of(asked, &token.client, None).await?;
+        let authorised = vault.authorise(&token, refresh_token).await;
+        authorised.map_err(|error| self.refused(&token.client, error))
     }
 
     async fn refresh(&self, asked: &TokenCall<'_>, token: &TokenPath) -> Result<Stored, TokensError> {

@@ -167,3 +167,37 @@ fn token_name(name: Option<&str>) -> Result<TokenName, anyhow::Error> {
     };
     TokenName::new(name).map_err(|error| misuse("the table", &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_document_is_one() {
+        let document = include_str!("../../../../docs/tokens.md");
+        let table = document
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let table: Table = toml::from_str(table.expect("the document shows a table")).expect("a table");
+        assert_eq!(table.client_keys().expect("keys").len(), 1);
+        assert!(format!("{:?}", table.fetchers().expect("fetchers")).contains("stripe"));
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        for wrong in [
+            "[[client]]\nid = 'a'\n",
+            "[[client]]\nid = 'a'\nkey = 'x'\nalias = 'y'\n",
+            "[[fetch]]\nprovider = 'p'\ngrant = 'password'\ntoken_url = 'https://x/'\nclient_id = 'c'\n",
+        ] {
+            assert!(toml::from_str::<Table>(wrong).is_err(), "{wrong}");
+        }
+        let twice = "[[client]]\nid = 'a'\nkey = 'x'\n[[client]]\nid = 'a'\nkey = 'y'\n";
+        let table: Table = toml::from_str(twice).expect("a table");
+        assert!(table.client_keys().is_err());
+        let plain = "[[fetch]]\nprovider = 'p'\ngrant = 'client_credentials'\ntoken_url = 'http://example.org/'\nclient_id = 'c'\n";
+        let table: Table = toml::from_str(plain).expect("a table");
+        assert!(table.fetchers().is_err(), "no secret goes over plain HTTP");
+    }
+}

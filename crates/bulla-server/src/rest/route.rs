@@ -85,6 +85,7 @@ routes! {
     get_token,
     get_tokens,
     list_tokens,
+    authorise_token,
     refresh_token,
     delete_token,
     revoke_tokens,

@@ -132,10 +132,10 @@ impl Put {
 const MAX_TTL_SECONDS: u64 = 100 * 366 * 86_400;
 
 /// A text that is wiped.
-struct SecretText(Zeroizing<String>);
+pub(super) struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    fn into_bytes(mut self) -> SecretBytes {
+    pub(super) fn into_bytes(mut self) -> SecretBytes {
         SecretBytes::from_vec(std::mem::take(&mut *self.0).into_bytes())
     }
 }

@@ -29,6 +29,7 @@ fn case(name: &str) -> Option<(&'static str, Value)> {
             json!({"tokens": [{"client": "a", "provider": "stripe"}]}),
         ),
         "ListTokens" => ("/v1/tokens?client=a", Value::Null),
+        "AuthoriseToken" => ("/v1/tokens/a/stripe/grant", json!({"refresh_token": "r0"})),
         "RefreshToken" => ("/v1/tokens/a/fetched/refresh", Value::Null),
         "RevokeTokens" => ("/v1/tokens/a/revoke", Value::Null),
         "GiveGrant" => (
@@ -63,6 +64,7 @@ fn event_of(route: &RestRoute) -> &'static str {
         "ReportClient" | "ReportOutsideHours" | "ReportDenied" => "QueryAudit",
         "ReportPrincipals" => "CountPrincipals",
         "GetTokens" => "GetToken",
+        "AuthoriseToken" => "PutToken",
         other => other,
     }
 }

@@ -88,6 +88,12 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
         ("GET", "/v1/tokens?client=a", "/v1/tokens", Value::Null),
         ("POST", "/v1/tokens/batch-get", "/v1/tokens/batch-get", batch),
         (
+            "PUT",
+            "/v1/tokens/a/stripe/grant",
+            "/v1/tokens/{client}/{provider}/grant",
+            json!({"refresh_token": "r0"}),
+        ),
+        (
             "POST",
             "/v1/tokens/a/fetched/refresh",
             "/v1/tokens/{client}/{provider}/refresh",
@@ -133,6 +139,6 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     assert_eq!(
         String::from_utf8_lossy(&checked.stdout),
-        "20 answers are as documented\n"
+        "21 answers are as documented\n"
     );
 }
