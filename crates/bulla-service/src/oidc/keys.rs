@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bulla_model::Timestamp;
@@ -7,6 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::{FetchDocument, IdentityError, Issuer};
 
@@ -16,6 +18,9 @@ const FRESH_MICROS: i64 = 15 * 60 * 1_000_000;
 const STALE_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// They are asked for at most so often, whatever keys strangers name.
 const PACE_MICROS: i64 = 30 * 1_000_000;
+/// Who could be answered by older keys waits so long for newer ones: a key that was withdrawn is to be known, an issuer that hangs is not
+/// to hold everybody up.
+const WITH_KEYS_AT_HAND: Duration = Duration::from_secs(1);
 const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
 const MAX_KEYS_BYTES: usize = 256 * 1024;
 const MAX_KEYS: usize = 100;
@@ -81,7 +86,12 @@ impl IssuerKeys {
         if !found.is_empty() && known.is_younger_than(FRESH_MICROS, now) {
             return Ok(found);
         }
-        let reached = self.refresh(now).await;
+        let reached = if !found.is_empty() && known.is_younger_than(STALE_MICROS, now) {
+            // The fetch goes on behind; whoever comes next has what it brings.
+            timeout(WITH_KEYS_AT_HAND, self.refresh(now)).await.unwrap_or(false)
+        } else {
+            self.refresh(now).await
+        };
         let known = self.0.known.load_full();
         if !known.is_younger_than(STALE_MICROS, now) {
             return Err(IdentityError::Unreachable);

@@ -199,6 +199,24 @@ async fn who_goes_away_while_keys_are_fetched_keeps_nobody_from_them() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_hangs_holds_up_nobody_whose_key_is_known() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let token = |kid: &str| issuing.token(kid, &claims(&h, &json!({})));
+    assume(&service, &token("one")).await.expect("assumes");
+    h.clock.advance(Duration::from_secs(901));
+    issuing.holds.send_replace(true);
+    let answer = tokio::time::timeout(Duration::from_secs(20), assume(&service, &token("one"))).await;
+    answer.expect("soon").expect("assumes");
+    // What was asked for goes on meanwhile.
+    *issuing.kids.lock().expect("no panic") = vec!["two"];
+    issuing.holds.send_replace(false);
+    assume(&service, &token("two")).await.expect("assumes");
+    assert_eq!(issuing.asked(), 2);
+}
+
+#[tokio::test]
 async fn keys_that_were_fetched_by_a_clock_that_was_ahead_are_fetched_again() {
     let (h, issuing) = (Harness::new().await, Issuing::new());
     make_role(&h).await;
