@@ -8,6 +8,7 @@ mod bearer;
 mod cors;
 mod encoding;
 mod gate;
+mod issuer_keys;
 mod jwt;
 mod listener;
 mod metrics;

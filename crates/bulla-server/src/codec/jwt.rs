@@ -1,17 +1,15 @@
 //! JSON Web Tokens of configured issuers, verified with the keys that those publish.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bulla_model::Clock;
-use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, decode, decode_header};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
+
+use super::issuer_keys::IssuerKeys;
 
 /// Who issues tokens, and which of them are believed.
 #[derive(Debug, Clone)]
@@ -53,25 +51,10 @@ pub trait JwksSource: Send + Sync + fmt::Debug {
 /// Verifies tokens of some issuers.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    issuers: Vec<Issuer>,
-    source: Arc<dyn JwksSource>,
+    issuers: Vec<(Issuer, Arc<IssuerKeys>)>,
     clock: Arc<dyn Clock>,
-    keys: Mutex<HashMap<String, Fetched>>,
 }
 
-#[derive(Debug, Clone)]
-struct Fetched {
-    keys: Arc<JwkSet>,
-    at: Instant,
-    tried: Instant,
-}
-
-/// How long an issuer's keys are believed without asking again.
-const FRESH: Duration = Duration::from_secs(3600);
-/// How often an unknown key id may make us ask.
-const AGAIN: Duration = Duration::from_secs(10);
-/// How long keys go on being believed while the issuer can't be reached.
-const STALE: Duration = Duration::from_secs(24 * 3600);
 const LEEWAY_SECONDS: u64 = 60;
 
 #[derive(Deserialize)]
@@ -161,11 +144,13 @@ impl Issuer {
 
 impl Tokens {
     pub(crate) fn new(issuers: Vec<Issuer>, source: Arc<dyn JwksSource>, clock: Arc<dyn Clock>) -> Self {
+        let with_keys = |issuer: Issuer| {
+            let keys = IssuerKeys::new(issuer.jwks_url.clone(), Arc::clone(&source));
+            (issuer, keys)
+        };
         Self {
-            issuers,
-            source,
+            issuers: issuers.into_iter().map(with_keys).collect(),
             clock,
-            keys: Mutex::default(),
         }
     }
 
@@ -182,16 +167,16 @@ impl Tokens {
     async fn principal_at(&self, token: &str, at: Instant) -> Result<Arc<str>, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Refused)?;
         let unverified: Unverified = unverified_claims(token).ok_or(TokenError::Refused)?;
-        let known = self.issuers.iter().find(|issuer| issuer.issuer == unverified.iss);
-        let issuer = known.ok_or(TokenError::Refused)?;
+        let known = self.issuers.iter().find(|(issuer, _)| issuer.issuer == unverified.iss);
+        let (issuer, published) = known.ok_or(TokenError::Refused)?;
         if !issuer.algorithms.contains(&header.alg) {
             return Err(TokenError::Refused);
         }
         let id = header.kid.as_deref();
-        let mut keys = self.keys(issuer, at, false).await?;
+        let mut keys = published.get(at, false).await?;
         if id.is_some_and(|id| keys.find(id).is_none()) {
             // A key that is new to us: the issuer rotates.
-            keys = self.keys(issuer, at, true).await?;
+            keys = published.get(at, true).await?;
         }
         let key = match id {
             Some(id) => keys.find(id),
@@ -218,41 +203,6 @@ impl Tokens {
             Err(TokenError::Refused)
         }
     }
-
-    /// Gives an issuer's keys; asks for them one at a time, so that nobody can make this server flood an issuer.
-    async fn keys(&self, issuer: &Issuer, now: Instant, unknown_id: bool) -> Result<Arc<JwkSet>, TokenError> {
-        let mut all = self.keys.lock().await;
-        let known = all.get(&issuer.issuer).cloned();
-        if let Some(known) = &known {
-            let fresh = now.duration_since(known.at) < FRESH && !unknown_id;
-            if fresh || now.duration_since(known.tried) < AGAIN {
-                return Ok(Arc::clone(&known.keys));
-            }
-        }
-        let fetched = self.source.fetch(&issuer.jwks_url).await;
-        let parsed = fetched.and_then(|body| serde_json::from_slice::<JwkSet>(&body).map_err(Into::into));
-        let entry = match (parsed, known) {
-            (Ok(keys), _) => Fetched {
-                keys: Arc::new(keys),
-                at: now,
-                tried: now,
-            },
-            (Err(error), known) => {
-                let issuer = &*issuer.name;
-                tracing::warn!(
-                    issuer,
-                    error = &*error as &dyn std::error::Error,
-                    "an issuer's keys can't be had"
-                );
-                let kept = known.filter(|known| now.duration_since(known.at) < STALE);
-                let kept = kept.ok_or(TokenError::NoKeys)?;
-                Fetched { tried: now, ..kept }
-            }
-        };
-        let keys = Arc::clone(&entry.keys);
-        all.insert(issuer.issuer.clone(), entry);
-        Ok(keys)
-    }
 }
 
 fn unverified_claims<T: for<'a> Deserialize<'a>>(token: &str) -> Option<T> {
@@ -263,7 +213,8 @@ fn unverified_claims<T: for<'a> Deserialize<'a>>(token: &str) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex as StdMutex;
+    use std::sync::Mutex;
+    use std::time::Duration;
 
     use aws_lc_rs::rand::SystemRandom;
     use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -273,7 +224,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Default)]
-    struct Published(StdMutex<(Option<String>, u32)>);
+    struct Published(Mutex<(Option<String>, u32)>);
 
     #[async_trait]
     impl JwksSource for Published {
@@ -314,20 +265,56 @@ mod tests {
         let ((first, of_first), (second, of_second)) = (issued("k1"), issued("k2"));
         assert_eq!(tokens.principal_at(&of_first, after(0)).await, Err(TokenError::NoKeys));
         publish(Some(json!([first])));
-        assert_eq!(&*tokens.principal_at(&of_first, after(0)).await.unwrap(), "n/s");
+        assert_eq!(&*tokens.principal_at(&of_first, after(10)).await.unwrap(), "n/s");
         publish(Some(json!([first, second])));
         let asked = published.0.lock().unwrap().1;
         for _ in 0..5 {
             assert_eq!(
-                tokens.principal_at(&of_second, after(5)).await,
+                tokens.principal_at(&of_second, after(15)).await,
                 Err(TokenError::Refused)
             );
         }
         assert_eq!(published.0.lock().unwrap().1, asked);
-        assert!(tokens.principal_at(&of_second, after(11)).await.is_ok());
+        assert!(tokens.principal_at(&of_second, after(21)).await.is_ok());
         publish(None);
         assert!(tokens.principal_at(&of_second, after(7_200)).await.is_ok());
         let later = tokens.principal_at(&of_second, after(2 * 86_400)).await;
         assert_eq!(later, Err(TokenError::NoKeys));
+    }
+
+    /// Answers of one issuer only; the other's never come.
+    #[derive(Debug)]
+    struct Hanging(String);
+
+    #[async_trait]
+    impl JwksSource for Hanging {
+        async fn fetch(&self, url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+            if url == "https://down/jwks" {
+                std::future::pending::<()>().await;
+            }
+            Ok(self.0.clone().into_bytes())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_does_not_answer_holds_up_no_other() {
+        let (key, good) = issued("k");
+        let source = Arc::new(Hanging(json!({ "keys": [key] }).to_string()));
+        let issuers = [("down", "https://down/jwks"), ("i", "https://i/jwks")];
+        let issuers = issuers.map(|(name, url)| Issuer::new("n", name, vec!["a".to_owned()], &[], url).unwrap());
+        let tokens = Arc::new(Tokens::new(issuers.to_vec(), source, Arc::new(SystemClock)));
+        let unsigned = format!(
+            "{}.{}.x",
+            text(r#"{"alg":"ES256","kid":"k"}"#),
+            text(r#"{"iss":"down"}"#)
+        );
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let (tokens, unsigned) = (Arc::clone(&tokens), unsigned.clone());
+            waiting.spawn(async move { tokens.principal(&unsigned).await });
+        }
+        tokio::task::yield_now().await;
+        let principal = tokio::time::timeout(Duration::from_secs(5), tokens.principal(&good)).await;
+        assert_eq!(&*principal.unwrap().unwrap(), "n/s");
     }
 }
