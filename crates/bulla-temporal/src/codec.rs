@@ -1,16 +1,15 @@
 mod keyed;
+mod opened;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_crypto::Random;
 use bulla_envelope::Settings;
-use tokio::sync::OnceCell;
 
 pub(crate) use keyed::Keyed;
+pub(crate) use opened::Opened;
 
 use crate::namespaces::Found;
 use crate::{CodecError, Namespace, NamespaceStats, Namespaces, Payload, Work};
@@ -22,18 +21,8 @@ pub struct PayloadCodec {
     namespaces: Namespaces,
     settings: Settings,
     random: Arc<dyn Random>,
-    opened: Mutex<HashMap<Namespace, Arc<Slot>>>,
-    uses: AtomicU64,
+    opened: Arc<Opened>,
 }
-
-#[derive(Default)]
-struct Slot {
-    keyed: OnceCell<Arc<Keyed>>,
-    last_used: AtomicU64,
-}
-
-/// Namespaces that have their Sealer in memory; one more takes the place of the one not used for longest.
-const MOST_NAMESPACES: usize = 1_024;
 
 impl PayloadCodec {
     /// Takes the table of namespaces, and how each one's Sealer caches and calls.
@@ -43,8 +32,7 @@ impl PayloadCodec {
             namespaces,
             settings,
             random,
-            opened: Mutex::default(),
-            uses: AtomicU64::new(0),
+            opened: Arc::default(),
         }
     }
 
@@ -84,7 +72,7 @@ impl PayloadCodec {
     /// # Errors
     /// [`CodecError::UnknownNamespace`], [`CodecError::SetUp`], [`CodecError::Payload`].
     pub async fn prepare_encode(&self, namespace: &Namespace, payloads: Vec<Payload>) -> Result<Work, CodecError> {
-        Work::encode(self.keyed(namespace).await?, payloads)
+        self.prepare(namespace, payloads, Work::encode).await
     }
 
     /// Does of a decode what needs no key provider, unless the namespace's keys must be made first.
@@ -92,7 +80,7 @@ impl PayloadCodec {
     /// # Errors
     /// As [`prepare_encode`](Self::prepare_encode).
     pub async fn prepare_decode(&self, namespace: &Namespace, payloads: Vec<Payload>) -> Result<Work, CodecError> {
-        Work::decode(self.keyed(namespace).await?, payloads)
+        self.prepare(namespace, payloads, Work::decode).await
     }
 
     /// Replaces the data keys that seal, in all namespaces or in one; each alias is resolved again by that. Old ones go on opening.
@@ -129,60 +117,41 @@ impl PayloadCodec {
         stats
     }
 
-    async fn keyed(&self, namespace: &Namespace) -> Result<Arc<Keyed>, CodecError> {
-        let slot = self.slot(namespace)?;
-        if let Some(keyed) = slot.keyed.get() {
-            return Ok(Arc::clone(keyed));
+    /// Prepares work with the namespace's keys, which are kept when it is finished.
+    async fn prepare(
+        &self,
+        namespace: &Namespace,
+        payloads: Vec<Payload>,
+        begin: fn(Arc<Keyed>, Vec<Payload>) -> Result<Work, CodecError>,
+    ) -> Result<Work, CodecError> {
+        let opened = Arc::clone(&self.opened);
+        match self.opened.find(namespace) {
+            Some(keyed) => Ok(begin(keyed, payloads)?.kept_in(opened, false)),
+            None => Ok(begin(self.keyed(namespace).await?, payloads)?.kept_in(opened, true)),
         }
-        let set_up = || async {
-            let keys = match self.namespaces.find(namespace) {
-                Some(Found::Keys(keys)) => keys,
-                Some(Found::Make(maker)) => {
-                    let made = maker.make_keys(namespace).await;
-                    made.map_err(|error| CodecError::SetUp(Box::new(error)))?
-                }
-                None => return Err(CodecError::UnknownNamespace(namespace.clone())),
-            };
+    }
+
+    async fn keyed(&self, namespace: &Namespace) -> Result<Arc<Keyed>, CodecError> {
+        let build = |keys| {
             let keyed = Keyed::new(namespace.clone(), keys, &self.settings, &self.random);
             keyed.map(Arc::new).map_err(|error| CodecError::SetUp(Box::new(error)))
         };
-        slot.keyed.get_or_try_init(set_up).await.cloned()
-    }
-
-    fn slot(&self, namespace: &Namespace) -> Result<Arc<Slot>, CodecError> {
-        let now = self.uses.fetch_add(1, Ordering::Relaxed);
-        let mut opened = self.opened();
-        if let Some(slot) = opened.get(namespace) {
-            slot.last_used.store(now, Ordering::Relaxed);
-            return Ok(Arc::clone(slot));
-        }
-        // A name that nobody configured takes no memory.
-        if self.namespaces.find(namespace).is_none() {
-            return Err(CodecError::UnknownNamespace(namespace.clone()));
-        }
-        if opened.len() >= MOST_NAMESPACES {
-            let last_used = |slot: &Arc<Slot>| slot.last_used.load(Ordering::Relaxed);
-            let idle = opened.iter().min_by_key(|(_, slot)| last_used(slot));
-            if let Some(idle) = idle.map(|(name, _)| name.clone()) {
-                opened.remove(&idle);
+        match self.namespaces.find(namespace) {
+            Some(Found::Keys(keys)) => build(keys),
+            Some(Found::Make(maker)) => {
+                // Made once: so these have their place from the beginning.
+                let make = || async {
+                    let made = maker.make_keys(namespace).await;
+                    build(made.map_err(|error| CodecError::SetUp(Box::new(error)))?)
+                };
+                self.opened.slot(namespace).keyed.get_or_try_init(make).await.cloned()
             }
+            None => Err(CodecError::UnknownNamespace(namespace.clone())),
         }
-        let slot = Arc::<Slot>::default();
-        slot.last_used.store(now, Ordering::Relaxed);
-        opened.insert(namespace.clone(), Arc::clone(&slot));
-        Ok(slot)
     }
 
     fn ready(&self, namespace: Option<&Namespace>) -> Vec<Arc<Keyed>> {
-        let opened = self.opened();
-        let wanted = opened
-            .iter()
-            .filter(|(name, _)| namespace.is_none_or(|wanted| wanted == *name));
-        wanted.filter_map(|(_, slot)| slot.keyed.get().cloned()).collect()
-    }
-
-    fn opened(&self) -> MutexGuard<'_, HashMap<Namespace, Arc<Slot>>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.all(|name| namespace.is_none_or(|wanted| wanted == name))
     }
 }
 

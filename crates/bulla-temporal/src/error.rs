@@ -17,8 +17,13 @@ pub enum CodecError {
         #[source]
         reason: PayloadError,
     },
-    /// The payloads name more keys than one request may: each is part of the decision and of the record.
-    #[error("the payloads are under more than {} keys", crate::work::MAX_KEYS)]
+    /// The payloads name more keys than one request may, each of which is part of the decision and of the record; or they need more
+    /// data keys that are not here than one request may ask for.
+    #[error(
+        "the payloads are under more than {} keys, or need more than {} data keys at once",
+        crate::work::MAX_KEYS,
+        crate::work::MAX_DATA_KEYS
+    )]
     TooManyKeys,
     /// The key refuses: denied, disabled, gone, or misconfigured. Somebody has to mend that.
     #[error("the key can't be used")]
@@ -44,6 +49,9 @@ pub enum PayloadError {
     /// It is encrypted by something else, for which there is no key here.
     #[error("it is encrypted by something else, with a key that is not configured")]
     Undecodable,
+    /// Nothing encrypted it, in a namespace that gives out nothing of the kind.
+    #[error("it is not encrypted, and this namespace gives out what it opened alone")]
+    Plaintext,
     /// Longer than a record can be.
     #[error("it is too long to be sealed")]
     TooLong,

@@ -29,6 +29,8 @@ pub struct NamespaceKeys {
     pub samples: Arc<SampleKeys>,
     /// What becomes of payloads that something else encrypted and that can't be decoded.
     pub on_undecodable: OnUndecodable,
+    /// What becomes of payloads that nothing encrypted, when they are decoded.
+    pub on_plaintext: OnPlaintext,
 }
 
 /// What becomes of a payload that something else encrypted and that can't be decoded.
@@ -41,6 +43,18 @@ pub enum OnUndecodable {
     Error,
     /// It stays as it is, so that the rest of a history can be read.
     PassThrough,
+}
+
+/// What becomes of a payload that nothing encrypted, when it is decoded.
+///
+/// Who can write the stored histories can put such a one in the place of a sealed one: only [`Error`](Self::Error) makes that fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnPlaintext {
+    /// It stays as it is: histories from before are readable.
+    #[default]
+    PassThrough,
+    /// The request fails, unless it is a storage reference, or a payload without data.
+    Error,
 }
 
 /// Makes the keys of a namespace that nothing was configured for, as in a development mode.
@@ -77,6 +91,7 @@ impl NamespaceKeys {
             accept: Vec::new(),
             samples: Arc::default(),
             on_undecodable: OnUndecodable::default(),
+            on_plaintext: OnPlaintext::default(),
         }
     }
 }

@@ -12,7 +12,8 @@
 //! # What who can write the stored histories gets
 //! Denial of service: a changed payload does not decode. A payload of another namespace does not decode. A payload under a key of
 //! their own is refused before any call. An older payload of the same namespace decodes in another event's place: neither UI nor CLI
-//! says which event it asks for.
+//! says which event it asks for. And any plaintext in a payload's place: a payload that nothing encrypted is given out as it is, unless
+//! the namespace says [`OnPlaintext::Error`].
 
 mod codec;
 mod error;
@@ -31,7 +32,7 @@ pub use codec::PayloadCodec;
 pub use error::{CodecError, PayloadError};
 pub use finished::Finished;
 pub use foreign::{SampleKey, SampleKeyError, SampleKeys};
-pub use keys::{KeyName, MakeKeys, MakeKeysError, NamespaceKeys, OnUndecodable};
+pub use keys::{KeyName, MakeKeys, MakeKeysError, NamespaceKeys, OnPlaintext, OnUndecodable};
 pub use namespace::{Namespace, NamespaceError, NamespacePattern};
 pub use namespaces::{Namespaces, Unknown};
 pub use payload::{ExternalPayload, Payload};

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,22 +7,26 @@ use bulla_crypto::{Context, SecretBytes};
 use bulla_envelope::OpenError;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::codec::Keyed;
+use crate::codec::{Keyed, Opened};
 use crate::error::{CodecError, PayloadError};
 use crate::finished::{Finished, Output};
 use crate::foreign::ReplacedSeal;
 use crate::reference::is_storage_reference;
 use crate::stats::Counters;
-use crate::{ENCODING, ENCODING_FAMILY, OnUndecodable, PURPOSE, Payload, json};
+use crate::{ENCODING, ENCODING_FAMILY, OnPlaintext, OnUndecodable, PURPOSE, Payload, json};
 
 /// A request of which everything is done that needs no key provider.
 ///
 /// Nothing of it is handed out before [`finish`](Self::finish).
 pub struct Work {
     keyed: Arc<Keyed>,
+    /// Where the namespace's keys are kept, and whether they are not there yet.
+    kept_in: Option<(Arc<Opened>, bool)>,
     steps: Vec<Step>,
     usage: Usage,
     encodes: bool,
+    /// The data keys that are not here, by their key and wrapped form.
+    missing: HashSet<(String, Vec<u8>)>,
 }
 
 /// What a request does, as far as it is known before a provider is asked.
@@ -58,6 +62,9 @@ enum Step {
 const OPENS_AT_ONCE: usize = 16;
 /// The keys that one request may name: whoever sends payloads writes their names.
 pub(crate) const MAX_KEYS: usize = 64;
+/// The data keys that one request may have asked for, which whoever sends payloads writes, too. A page of a history has at most as many
+/// events, and hourly data keys are shared by many.
+pub(crate) const MAX_DATA_KEYS: usize = 256;
 
 impl Work {
     /// What the request does.
@@ -70,6 +77,18 @@ impl Work {
     #[must_use]
     pub fn sealing_key(&self) -> (&'static str, &str) {
         (self.keyed.scheme(), self.keyed.key())
+    }
+
+    /// Whether the namespace's keys are not in memory yet: [`finish`](Self::finish) then puts them there, in the place of others where there are
+    /// many. So it is to be decided before whether the caller may have that.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.kept_in.as_ref().is_some_and(|(_, new)| *new)
+    }
+
+    pub(crate) fn kept_in(mut self, opened: Arc<Opened>, new: bool) -> Self {
+        self.kept_in = Some((opened, new));
+        self
     }
 
     /// The context that the namespace's payloads are bound to, as providers and policies see it.
@@ -99,6 +118,9 @@ impl Work {
 
     fn push(&mut self, step: Step) -> Result<(), CodecError> {
         self.steps.push(step);
+        if self.missing.len() > MAX_DATA_KEYS {
+            return Err(CodecError::TooManyKeys);
+        }
         self.usage.check()
     }
 
@@ -109,7 +131,9 @@ impl Work {
         };
         Self {
             keyed,
+            kept_in: None,
             steps: Vec::with_capacity(payloads),
+            missing: HashSet::new(),
             usage,
             encodes,
         }
@@ -132,6 +156,7 @@ impl Work {
                 None => {
                     self.usage.worked_on += 1;
                     self.usage.misses += 1;
+                    self.note_missing(&payload);
                     Ok(Step::SealUnlessOpen(payload))
                 }
             };
@@ -176,6 +201,9 @@ impl Work {
                 Ok(inner) if inner.encoding() == b"binary/encrypted" => self.begin_foreign(index, payload, Some(inner)),
                 _ => self.undecodable(index, payload),
             },
+            _ if self.keyed.on_plaintext == OnPlaintext::Error && !is_in_the_clear(&payload) => {
+                Err(self.refuse(index, PayloadError::Plaintext))
+            }
             _ => Ok(self.pass(payload)),
         }
     }
@@ -193,6 +221,7 @@ impl Work {
             None => {
                 self.usage.misses += 1;
                 self.usage.note_key(&payload.data);
+                self.note_missing(&payload);
                 Ok(Step::Open(payload))
             }
         }
@@ -229,6 +258,7 @@ impl Work {
             };
         }
         self.usage.misses += 1;
+        self.missing.insert((seal.key.clone(), seal.wrapped.clone()));
         let data = sealed.data.clone();
         Ok(Step::OpenReplaced { original, data, seal })
     }
@@ -238,7 +268,9 @@ impl Work {
     /// # Errors
     /// [`CodecError`]; then nothing is handed out.
     pub async fn finish(self) -> Result<Finished, CodecError> {
-        let (keyed, mut usage) = (&*self.keyed, self.usage);
+        let kept = self.kept_in.map(|(opened, _)| opened.keep(&self.keyed));
+        let keyed = kept.unwrap_or(self.keyed);
+        let (keyed, mut usage) = (&*keyed, self.usage);
         let outputs: Vec<Output> = if self.steps.iter().all(Step::is_done) {
             self.steps.into_iter().filter_map(Step::done).collect()
         } else {
@@ -254,6 +286,13 @@ impl Work {
             usage.check()?;
         }
         Ok(Finished { outputs, usage })
+    }
+
+    fn note_missing(&mut self, sealed: &Payload) {
+        if let Ok(record) = Record::parse(&sealed.data) {
+            self.missing
+                .insert((record.key().to_owned(), record.wrapped_key().to_vec()));
+        }
     }
 
     fn pass(&self, payload: Payload) -> Step {
@@ -357,6 +396,13 @@ async fn seal(keyed: &Keyed, index: usize, plaintext: &SecretBytes) -> Result<Ou
     let record = sealed.map_err(|error| CodecError::of_seal(index, error))?;
     Counters::add(&keyed.counters.sealed, 1);
     Ok(Output::Sealed(record))
+}
+
+/// "a storage reference, and a payload without data and without metadata other than `encoding` "binary/null""
+fn is_in_the_clear(payload: &Payload) -> bool {
+    let empty = payload.data.is_empty() && payload.external_payloads.is_empty();
+    let bare = payload.metadata.is_empty() || (payload.metadata.len() == 1 && payload.encoding() == b"binary/null");
+    (empty && bare) || is_storage_reference(payload)
 }
 
 fn inner(keyed: &Keyed, index: usize, plaintext: &SecretBytes) -> Result<Payload, CodecError> {

@@ -8,7 +8,7 @@ use bulla_envelope::KeyPattern;
 use bulla_kms::KeyProvider;
 use bulla_server::codec::{Allow, CodecConfig, CodecOperation, Issuer, Origins, StaticToken};
 use bulla_temporal::{
-    KeyName, NamespaceKeys, NamespacePattern, Namespaces, OnUndecodable, SampleKey, SampleKeys, Unknown,
+    KeyName, NamespaceKeys, NamespacePattern, Namespaces, OnPlaintext, OnUndecodable, SampleKey, SampleKeys, Unknown,
 };
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -45,7 +45,11 @@ struct NamespaceRow {
     decrypt_only: Vec<String>,
     #[serde(default)]
     accept: Vec<String>,
+    /// The ids of `[[sample_key]]` rows.
+    #[serde(default)]
+    sample_keys: Vec<String>,
     on_undecodable: Option<String>,
+    on_plaintext: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,20 +141,26 @@ impl Table {
         endpoint: Option<&str>,
         own: Option<&Arc<dyn KeyProvider>>,
     ) -> Result<Namespaces, anyhow::Error> {
-        let samples = Arc::new(self.samples()?);
+        let listed = |id: &String| self.namespace.iter().any(|row| row.sample_keys.contains(id));
+        if let Some(row) = self.sample_key.iter().find(|row| !listed(&row.id)) {
+            return Err(misuse(
+                format!("no namespace has the sample key {}", row.id),
+                "list it in sample_keys of each namespace that it may open",
+            ));
+        }
         let mut rules = Vec::new();
         for row in &self.namespace {
             let pattern: NamespacePattern = row
                 .pattern
                 .parse()
                 .map_err(|error| anyhow::Error::new(error).context(row.pattern.clone()))?;
-            rules.push((pattern, row.keys(endpoint, own, &samples).await?));
+            let samples = Arc::new(self.samples(&row.sample_keys)?);
+            rules.push((pattern, row.keys(endpoint, own, samples).await?));
         }
         let unknown = match self.unknown.as_deref() {
             Some("deny") => Unknown::Deny,
             Some(uri) => {
-                let mut keys = NamespaceKeys::new(key(uri, endpoint, own).await?);
-                keys.samples = samples;
+                let keys = NamespaceKeys::new(key(uri, endpoint, own).await?);
                 Unknown::Use(Box::new(keys))
             }
             None => {
@@ -163,13 +173,21 @@ impl Table {
         Ok(Namespaces::new(rules, unknown))
     }
 
-    fn samples(&self) -> Result<SampleKeys, anyhow::Error> {
-        let read = |row: &SampleKeyRow| {
+    /// Reads the sample keys of these ids: what they sealed is bound to no namespace, so each says which ones it opens with.
+    fn samples(&self, ids: &[String]) -> Result<SampleKeys, anyhow::Error> {
+        let read = |id: &String| {
+            let mut rows = self.sample_key.iter().filter(|row| row.id == *id);
+            let (Some(row), None) = (rows.next(), rows.next()) else {
+                return Err(misuse(
+                    format!("there is not one sample key {id}"),
+                    "write one [[sample_key]] with this id",
+                ));
+            };
             let bytes = std::fs::read(&row.file).map(Zeroizing::new);
             let bytes = bytes.with_context(|| format!("reading the key {}", row.file.display()))?;
             SampleKey::new(&row.id, &bytes).with_context(|| format!("the key {}", row.file.display()))
         };
-        let keys = self.sample_key.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let keys = ids.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(SampleKeys::new(keys)?)
     }
 
@@ -242,7 +260,7 @@ impl NamespaceRow {
         &self,
         endpoint: Option<&str>,
         own: Option<&Arc<dyn KeyProvider>>,
-        samples: &Arc<SampleKeys>,
+        samples: Arc<SampleKeys>,
     ) -> Result<NamespaceKeys, anyhow::Error> {
         let mut keys = NamespaceKeys::new(key(&self.key, endpoint, own).await?);
         for uri in &self.decrypt_only {
@@ -252,7 +270,7 @@ impl NamespaceRow {
             let pattern = KeyPattern::new(pattern).with_context(|| pattern.clone())?;
             keys.accept.push(pattern);
         }
-        keys.samples = Arc::clone(samples);
+        keys.samples = samples;
         keys.on_undecodable = match self.on_undecodable.as_deref() {
             None | Some("error") => OnUndecodable::Error,
             Some("pass-through") => OnUndecodable::PassThrough,
@@ -261,6 +279,13 @@ impl NamespaceRow {
                     format!("on_undecodable = {other}"),
                     "write error or pass-through",
                 ));
+            }
+        };
+        keys.on_plaintext = match self.on_plaintext.as_deref() {
+            None | Some("pass-through") => OnPlaintext::PassThrough,
+            Some("error") => OnPlaintext::Error,
+            Some(other) => {
+                return Err(misuse(format!("on_plaintext = {other}"), "write pass-through or error"));
             }
         };
         Ok(keys)
@@ -411,5 +436,39 @@ mod tests {
             toml::from_str::<Table>("[[allow]]\nprincipal = 'a'\nnamespaces = []\noperations = []\nrole = 'x'")
                 .is_err()
         );
+    }
+
+    #[tokio::test]
+    async fn what_the_samples_sealed_opens_where_their_key_is_listed_and_nowhere_else() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let root = dir.path().join("root.key");
+        bulla_kms_local::RootKeyFile::create(&root, &bulla_crypto::SystemRandom).expect("a key");
+        let file = dir.path().join("sample");
+        std::fs::write(&file, [7; 32]).expect("written");
+        let with = |rows: &str| {
+            let (root, file) = (root.display(), file.display());
+            let rows = rows.replace("KEY", &format!("key = 'local://{root}'"));
+            table(&format!(
+                "unknown = 'deny'\n{rows}\n[[sample_key]]\nid = 's'\nfile = '{file}'\n"
+            ))
+        };
+        let reads = async |rows: &str| {
+            with(rows)
+                .namespaces(None, None)
+                .await
+                .map(drop)
+                .map_err(|e| e.to_string())
+        };
+        let listed = "[[namespace]]\npattern = 'a'\nKEY\nsample_keys = ['s']\n";
+        assert_eq!(reads(listed).await, Ok(()));
+        let unlisted = reads("[[namespace]]\npattern = 'a'\nKEY\n").await;
+        assert!(unlisted.is_err_and(|error| error.contains("no namespace has the sample key s")));
+        let unknown = reads(&format!(
+            "{listed}[[namespace]]\npattern = 'b'\nKEY\nsample_keys = ['t']\n"
+        ))
+        .await;
+        assert!(unknown.is_err_and(|error| error.contains("sample key t")));
+        let odd = reads(&format!("{listed}on_plaintext = 'x'\n")).await;
+        assert!(odd.is_err_and(|error| error.contains("on_plaintext = x")));
     }
 }

@@ -233,7 +233,8 @@ impl Codec {
         };
         let worked = match prepared {
             Ok(work) => {
-                if usage.misses > 0 {
+                // What is new to memory takes the place of something else there.
+                if usage.misses > 0 || work.is_new() {
                     self.gate.admit(admission, &access).await?;
                 }
                 work.finish().await

@@ -8,7 +8,7 @@ use bulla_envelope::{AccessRecord, BuildError, KeyRing, OpenError, Sealer, Setti
 
 use crate::foreign::{OpeningKey, ReplacedSeal};
 use crate::stats::Counters;
-use crate::{KeyName, Namespace, NamespaceKeys, NamespaceStats, OnUndecodable, PURPOSE, SampleKeys};
+use crate::{KeyName, Namespace, NamespaceKeys, NamespaceStats, OnPlaintext, OnUndecodable, PURPOSE, SampleKeys};
 
 /// One namespace with its Sealers: the first seals and opens, the others, of decrypt-only keys, open.
 pub(crate) struct Keyed {
@@ -20,6 +20,7 @@ pub(crate) struct Keyed {
     max_age: Duration,
     pub(crate) samples: Arc<SampleKeys>,
     pub(crate) on_undecodable: OnUndecodable,
+    pub(crate) on_plaintext: OnPlaintext,
     pub(crate) counters: Counters,
 }
 
@@ -71,6 +72,7 @@ impl Keyed {
             max_age: settings.max_age,
             samples: keys.samples,
             on_undecodable: keys.on_undecodable,
+            on_plaintext: keys.on_plaintext,
             counters: Counters::default(),
         })
     }

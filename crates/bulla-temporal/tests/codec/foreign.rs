@@ -7,8 +7,8 @@ use bulla_envelope::KeyPattern;
 use bulla_kms::KeyProvider;
 use bulla_temporal::json::{self, Shape};
 use bulla_temporal::{
-    CodecError, NamespaceKeys, Namespaces, OnUndecodable, Payload, PayloadCodec, PayloadError, SampleKey, SampleKeys,
-    Unknown,
+    CodecError, ExternalPayload, NamespaceKeys, Namespaces, OnPlaintext, OnUndecodable, Payload, PayloadCodec,
+    PayloadError, SampleKey, SampleKeys, Unknown,
 };
 use bulla_testkit::FaultyProvider;
 use prost::Message;
@@ -146,6 +146,43 @@ async fn a_data_key_of_the_replaced_server_goes_with_its_disabled_key() {
     // "a key that was disabled … stops sealing and opening within 30 s and one call"
     tokio::time::timeout(Duration::from_secs(35), gone).await.unwrap();
     assert_eq!(codec.stats()[0].1.cached_keys, 0);
+}
+
+#[tokio::test]
+async fn where_plaintext_is_an_error_only_what_says_nothing_passes_unopened() {
+    let mut keys = app_keys(&FaultyProvider::in_memory());
+    keys.on_plaintext = OnPlaintext::Error;
+    let codec = codec_of(keys, PayloadCodec::default_settings());
+    let sealed = codec.encode(&default(), vec![plain("1")]).await.unwrap();
+    let null = Payload::new("binary/null", Vec::new());
+    let reference = br#"{"driver_name":"s3","driver_claim":{"claim_data":{"key":"k"}}}"#;
+    let mut reference = Payload::new("json/external-storage-reference", reference.to_vec());
+    reference.external_payloads.push(ExternalPayload { size_bytes: 1 });
+    let bare = [Payload::default(), null.clone(), reference];
+    let all = [&sealed[..], &bare].concat();
+    let opened = codec.decode(&default(), all).await.unwrap();
+    assert_eq!(opened, [&[plain("1")][..], &bare].concat());
+    let mut described = null.clone();
+    described.metadata.insert("note".to_owned(), b"x".to_vec());
+    let filled = Payload::new("binary/null", b"x".to_vec());
+    let near = Payload::new("binary/Bulla-v1", sealed[0].data.clone());
+    for planted in [
+        plain("{\"amount\":1000000}"),
+        described,
+        filled,
+        near,
+        Payload::new("binary/plain", vec![1]),
+    ] {
+        let refused = codec.decode(&default(), vec![sealed[0].clone(), planted]).await;
+        assert!(matches!(
+            refused,
+            Err(CodecError::Payload {
+                index: 1,
+                reason: PayloadError::Plaintext
+            })
+        ));
+    }
+    assert_eq!(codec.stats()[0].1.refused, 5);
 }
 
 fn arn(key: &str) -> String {

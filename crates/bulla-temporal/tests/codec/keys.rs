@@ -147,6 +147,62 @@ async fn a_request_that_names_more_keys_than_it_may_asks_no_provider() {
 }
 
 #[tokio::test]
+async fn a_request_that_needs_more_data_keys_than_it_may_asks_no_provider() {
+    let provider = FaultyProvider::in_memory();
+    let codec = codec_of(app_keys(&provider), PayloadCodec::default_settings());
+    let sealed = encode_one(&codec, &plain("1")).await;
+    let rewrapped = |index: u32| {
+        let record = bulla_crypto::record::Record::parse(&sealed.data).unwrap();
+        let mut payload = sealed.clone();
+        payload.data = record.rewrap(record.key(), &index.to_be_bytes()).unwrap();
+        payload
+    };
+    let many = |count| (0..count).map(rewrapped).collect::<Vec<_>>();
+    let calls = provider.calls();
+    let refused = codec.decode(&default(), many(257)).await;
+    assert!(matches!(refused, Err(CodecError::TooManyKeys)));
+    let refused = codec.encode(&default(), many(257)).await;
+    assert!(matches!(refused, Err(CodecError::TooManyKeys)));
+    assert_eq!(provider.calls(), calls);
+    // What is under one data key counts once, however often it comes.
+    let same = vec![sealed.clone(); 1_000];
+    assert!(codec.decode(&default(), same).await.is_ok());
+    assert_eq!(codec.encode(&default(), many(256)).await.unwrap().len(), 256);
+    assert_eq!(provider.calls().unwrap - calls.unwrap, 1 + 256);
+}
+
+#[tokio::test]
+async fn who_only_prepares_work_puts_no_namespace_out_of_memory() {
+    let provider = FaultyProvider::in_memory();
+    let codec = codec_of(app_keys(&provider), PayloadCodec::default_settings());
+    let sealed = encode_one(&codec, &plain("1")).await;
+    assert!(decodes(&codec, &sealed, &plain("1")).await);
+    for index in 0..1_100 {
+        let name = namespace(&format!("n{index}"));
+        let work = codec.prepare_decode(&name, Vec::new()).await.unwrap();
+        assert!(work.is_new());
+    }
+    assert_eq!(codec.stats().len(), 1);
+    assert!(!codec.prepare_decode(&default(), Vec::new()).await.unwrap().is_new());
+    provider.set_down(true);
+    assert!(decodes(&codec, &sealed, &plain("1")).await);
+}
+
+#[tokio::test]
+async fn work_that_was_begun_at_once_in_a_new_namespace_asks_for_one_data_key() {
+    let provider = FaultyProvider::in_memory();
+    let codec = codec_of(app_keys(&provider), PayloadCodec::default_settings());
+    let mut begun = Vec::new();
+    for _ in 0..10 {
+        begun.push(codec.prepare_encode(&default(), vec![plain("1")]).await.unwrap());
+    }
+    for work in begun {
+        work.finish().await.unwrap();
+    }
+    assert_eq!(provider.calls().generate_data_key, 1);
+}
+
+#[tokio::test]
 async fn more_namespaces_than_fit_take_turns_and_all_decode() {
     let codec = codec_of(app_keys(&FaultyProvider::in_memory()), PayloadCodec::default_settings());
     let mut sealed = Vec::new();
