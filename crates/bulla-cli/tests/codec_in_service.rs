@@ -15,10 +15,14 @@ const PLAIN: &str = r#"{"payloads":[{"metadata":{"encoding":"anNvbi9wbGFpbg=="},
 
 /// Posts to a server; gives status and body.
 fn post(server: &BullaProcess, path: &str, headers: &str, body: &str) -> (u16, String) {
+    send(server, "POST", path, headers, body)
+}
+
+fn send(server: &BullaProcess, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(socket_address(server)).expect("it listens");
     let (host, length) = (server.address(), body.len());
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
@@ -124,7 +128,11 @@ fn policies_and_the_keys_state_decide_each_request_of_a_production_service() {
         assert!(done.succeeded(), "{args:?} {done:?}");
         String::from_utf8(done.stdout).expect("UTF-8")
     };
-    for (who, action) in [("worker", "bulla:EncodePayload"), ("support", "bulla:DecodePayload")] {
+    let may = [
+        ("worker", json!(["bulla:EncodePayload", "bulla:RotateCodec"])),
+        ("support", json!("bulla:DecodePayload")),
+    ];
+    for (who, action) in may {
         text(&["principal", "create", who, "--role", "user"]);
         let policy = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": action, "Resource": "arn:aws:bulla:*:*:codec/prod",
@@ -192,8 +200,35 @@ fn policies_and_the_keys_state_decide_each_request_of_a_production_service() {
     assert_eq!(post(&server, "/codec/prod/encode", &worker, PLAIN).0, 403);
     ask("EnableKey", json!({"KeyId": key}));
     assert_eq!(post(&server, "/codec/prod/decode", &support, &sealed).0, 200);
+    // Of payloads under two keys, of which one refuses, neither is handed out, and no event says otherwise.
+    let second = ask("CreateKey", json!({}))["KeyMetadata"]["KeyId"].clone();
+    ask(
+        "UpdateAlias",
+        json!({"AliasName": "alias/codec", "TargetKeyId": second}),
+    );
+    let rotate = format!("{worker}x-namespace: prod\r\n");
+    assert_eq!(post(&server, "/v1/codec/rotate", &rotate, "").0, 200);
+    let payload = |sealed: &str| serde_json::from_str::<Value>(sealed).expect("JSON")["payloads"][0].clone();
+    let later = post(&server, "/codec/prod/encode", &worker, PLAIN).1;
+    let both = json!({"payloads": [payload(&sealed), payload(&later)]}).to_string();
+    assert_eq!(post(&server, "/codec/prod/decode", &support, &both).0, 200);
+    let last = [&key, &second].into_iter().max_by_key(|key| key.as_str()).expect("two");
+    ask("DisableKey", json!({"KeyId": last}));
+    assert_eq!(post(&server, "/codec/prod/decode", &support, &both).0, 403);
+    assert_eq!(post(&server, "/codec/prod/decode", &support, "{").0, 400);
+    let stats = send(&server, "GET", "/codec/stats", &support, "").1;
+    assert!(!stats.contains("prod"), "{stats}");
     server.stop().expect("it stops by itself");
     let denied = events(&data, "DecodePayload");
+    let successes = denied
+        .iter()
+        .filter(|event| event.get("errorCode").is_none_or(Value::is_null));
+    assert_eq!(successes.count(), 2 + 2, "{denied:?}");
+    assert!(
+        denied.iter().any(|event| event["errorCode"] == "BadRequest"),
+        "{denied:?}"
+    );
+    assert_eq!(events(&data, "DescribeCodec")[0]["errorCode"], "AccessDeniedException");
     assert!(
         denied.iter().any(|event| event["errorCode"] == "AccessDeniedException"),
         "{denied:?}"

@@ -20,6 +20,7 @@ use super::encoding::{self, EncodingError};
 use super::gate::{Admission, CodecAccess, CodecOperation, Credentials, Gate, Refusal};
 use super::metrics::CodecMetrics;
 use super::rates::Rates;
+use super::refused::{Asked, Refusals};
 use super::route::{self, Route};
 use crate::body::{BodyError, BodyMemory, Share, read_body};
 use crate::config::Limits;
@@ -67,9 +68,10 @@ pub struct Codec {
     pub(super) gate: Arc<dyn Gate>,
     pub(super) config: CodecConfig,
     cors: Cors,
-    rates: Rates,
+    pub(super) rates: Rates,
     pub(super) metrics: CodecMetrics,
-    request_ids: RequestIds,
+    pub(super) request_ids: RequestIds,
+    pub(super) refusals: Refusals,
     body_memory: BodyMemory,
 }
 
@@ -103,6 +105,7 @@ impl Codec {
             rates: Rates::new(config.rate_per_second),
             metrics: CodecMetrics::default(),
             request_ids: RequestIds::new(random),
+            refusals: Refusals::default(),
             body_memory: BodyMemory::new(&config.limits),
             codec,
             gate,
@@ -122,8 +125,15 @@ impl Codec {
         let origin = self.cors.origin(&head.headers);
         let began = Instant::now();
         let route = Route::of(head.uri.path());
-        let answered = self.page_of(sender, &head, body, &origin, &route).await;
-        let mut response = answered.unwrap_or_else(Problem::into_response);
+        let mut asked = Asked::default();
+        let answered = self.page_of(sender, &head, body, &origin, &route, &mut asked).await;
+        let mut response = match (answered, route.operation()) {
+            (Ok(response), _) => response,
+            (Err(problem), Some(operation)) if !asked.decided && head.method == Method::POST => {
+                self.refuse(operation, sender, &asked, problem).await.into_response()
+            }
+            (Err(problem), _) => problem.into_response(),
+        };
         if let Route::Code(operation, _) = route
             && head.method != Method::OPTIONS
         {
@@ -141,6 +151,7 @@ impl Codec {
         body: Incoming,
         origin: &Origin,
         route: &Route<'_>,
+        asked: &mut Asked,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         if Cors::is_preflight(&head.method, &head.headers) {
             // Before anybody is asked who he is: a browser sends no credentials with it.
@@ -156,28 +167,39 @@ impl Codec {
             Route::Health if read => Ok(self.health()),
             Route::Ready if read => Ok(self.ready().await),
             Route::Metrics if read => Ok(self.metrics_page()),
-            Route::Stats if read => Ok(self.stats(self.authenticate(sender, head).await.is_ok())),
+            Route::Stats if read => Ok(self.stats(sender, head).await),
             Route::Health | Route::Ready | Route::Metrics | Route::Stats => Err(not_with("GET, HEAD")),
             // "`POST …/download` is answered 404."
             Route::Download | Route::Nothing => Err(Problem::new(StatusCode::NOT_FOUND, "no such page")),
             Route::Code(..) | Route::Rotate if head.method != Method::POST => Err(not_with("POST, OPTIONS")),
             // Nothing is done for a page that may not read the answer.
-            _ if *origin == Origin::Denied => Err(foreign_origin()),
-            Route::Rotate => self.rotate(&self.admit(sender, head).await?, head).await,
+            _ if *origin == Origin::Denied => {
+                asked.decided = true;
+                Err(foreign_origin())
+            }
+            Route::Rotate => {
+                let admission = self.admit(sender, head, asked).await?;
+                let named = route::namespace_of_header(&head.headers);
+                let namespace = named.map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, problem))?;
+                asked.decided = true;
+                self.rotate(&admission, namespace.as_ref()).await
+            }
             Route::Code(operation, of_path) => {
-                let admission = self.admit(sender, head).await?;
+                let admission = self.admit(sender, head, asked).await?;
                 let default = self.config.default_namespace.as_ref();
                 let namespace = route::namespace(*of_path, &head.headers, default)
                     .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, problem))?;
-                self.code(*operation, &admission, &namespace, head, (sender.peer, body))
+                asked.namespace = Some(namespace.clone());
+                self.code(*operation, &admission, &namespace, head, (sender.peer, body), asked)
                     .await
             }
         }
     }
 
     /// Finds out who asks, and whether he asks too often.
-    async fn admit(&self, sender: &Sender, head: &Parts) -> Result<Admission, Problem> {
+    async fn admit(&self, sender: &Sender, head: &Parts, asked: &mut Asked) -> Result<Admission, Problem> {
         let admission = self.authenticate(sender, head).await?;
+        asked.admission = Some(admission.clone());
         if self.rates.admit(&admission.principal) {
             Ok(admission)
         } else {
@@ -185,7 +207,7 @@ impl Codec {
         }
     }
 
-    async fn authenticate(&self, sender: &Sender, head: &Parts) -> Result<Admission, Refusal> {
+    pub(super) async fn authenticate(&self, sender: &Sender, head: &Parts) -> Result<Admission, Refusal> {
         let request_id = self.request_ids.next();
         let user_agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
         let credentials = Credentials {
@@ -207,8 +229,10 @@ impl Codec {
         namespace: &Namespace,
         head: &Parts,
         (peer, body): (IpAddr, Incoming),
+        asked: &mut Asked,
     ) -> Result<Response<Full<Bytes>>, Problem> {
         let (request, share) = self.read(head, peer, body).await?;
+        asked.decided = true;
         let (shape, count) = (request.shape, request.payloads.len());
         let prepared = match operation {
             CodecOperation::Encode => self.codec.prepare_encode(namespace, request.payloads).await,
@@ -242,13 +266,21 @@ impl Codec {
             Err(error) => Err(error),
         };
         access.usage = worked.as_ref().map_or(&usage, |finished| &finished.usage);
-        access.failure = worked.as_ref().err().map(failure_name);
+        let written = worked
+            .as_ref()
+            .ok()
+            .map(|finished| finished.write(shape).map(Wiped::new))
+            .transpose();
+        access.failure = match (&worked, &written) {
+            (Err(error), _) => Some(failure_name(error)),
+            (_, Err(_)) => Some("PayloadRefused"),
+            _ => None,
+        };
         // "durable in the audit log before its result leaves the process"
         self.gate.record(admission, &access).await?;
-        let finished = worked.map_err(|error| self.problem(admission, &error))?;
-        let written = finished
-            .write(shape)
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))?;
+        worked.map_err(|error| self.problem(admission, &error))?;
+        let written = written.map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error))?;
+        let written = written.unwrap_or_else(|| Wiped::new(Vec::new()));
         Ok(payloads_page(head, written, share))
     }
 
@@ -279,19 +311,21 @@ impl Codec {
     }
 
     /// Renews the data keys of the namespace that `X-Namespace` names, else of all, for who may that in all.
-    async fn rotate(&self, admission: &Admission, head: &Parts) -> Result<Response<Full<Bytes>>, Problem> {
-        let namespace = route::namespace_of_header(&head.headers)
-            .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, problem))?;
+    async fn rotate(
+        &self,
+        admission: &Admission,
+        namespace: Option<&Namespace>,
+    ) -> Result<Response<Full<Bytes>>, Problem> {
         let mut access = CodecAccess {
             operation: CodecOperation::Rotate,
-            namespace: namespace.as_ref(),
+            namespace,
             key: None,
             context: &Context::empty(),
             usage: &Usage::default(),
             failure: None,
         };
         self.gate.admit(admission, &access).await?;
-        let renewed = self.codec.rotate(namespace.as_ref()).await;
+        let renewed = self.codec.rotate(namespace).await;
         access.failure = renewed.as_ref().err().map(failure_name);
         self.gate.record(admission, &access).await?;
         let renewed = renewed.map_err(|error| self.problem(admission, &error))?;
@@ -399,8 +433,7 @@ fn failure_name(error: &CodecError) -> &'static str {
     }
 }
 
-fn payloads_page(head: &Parts, written: Vec<u8>, share: Option<Share>) -> Response<Full<Bytes>> {
-    let written = Wiped::new(written);
+fn payloads_page(head: &Parts, written: Wiped, share: Option<Share>) -> Response<Full<Bytes>> {
     let packed = encoding::pack(&head.headers, written.as_ref());
     let is_packed = packed.is_some();
     let body = Bytes::from_owner(Shared {

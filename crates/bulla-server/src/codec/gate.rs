@@ -31,6 +31,15 @@ pub trait Gate: Send + Sync + fmt::Debug {
     /// [`Refusal`].
     async fn record(&self, admission: &Admission, access: &CodecAccess<'_>) -> Result<(), Refusal>;
 
+    /// Records a request that was refused before it could be decided.
+    ///
+    /// # Errors
+    /// [`Refusal`], where that failed.
+    async fn refuse(&self, refused: &Refused<'_>) -> Result<(), Refusal>;
+
+    /// Tells of each namespace whether who asks may be told its name and what it did, in the same order.
+    async fn may_see(&self, admission: &Admission, namespaces: &[Namespace]) -> Vec<bool>;
+
     /// Whether accesses can be recorded now.
     async fn ready(&self) -> bool;
 }
@@ -93,6 +102,25 @@ pub struct CodecAccess<'a> {
     pub failure: Option<&'static str>,
 }
 
+/// A request that was refused before it could be decided.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// What was asked.
+    pub operation: CodecOperation,
+    /// Who asked, where that was found out.
+    pub admission: Option<&'a Admission>,
+    /// Of which namespace, where that was found out.
+    pub namespace: Option<&'a Namespace>,
+    /// Names the refusal.
+    pub request_id: &'a str,
+    /// Where it came from.
+    pub source_ip: &'a str,
+    /// Why, by a name that says nothing of the content.
+    pub code: &'static str,
+    /// Refusals since the last that was recorded, of which there were too many to record each.
+    pub unrecorded: u64,
+}
+
 /// Why somebody is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -114,6 +142,16 @@ pub enum Refusal {
 }
 
 impl CodecOperation {
+    /// As records name it.
+    #[must_use]
+    pub fn event_name(self) -> &'static str {
+        match self {
+            Self::Encode => "EncodePayload",
+            Self::Decode => "DecodePayload",
+            Self::Rotate => "RotateCodec",
+        }
+    }
+
     /// As the log, the metrics and the table of callers name it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use bulla_temporal::NamespaceStats;
+use bulla_temporal::{Namespace, NamespaceStats};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Codec, READY_WITHIN, json_page, page};
+use super::answer::{Codec, READY_WITHIN, Sender, json_page, page};
 
 impl Codec {
     pub(super) fn health(&self) -> Response<Full<Bytes>> {
@@ -32,18 +33,31 @@ impl Codec {
         page(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into())
     }
 
-    /// The members of the server that Bulla replaces, for all namespaces together, and for each one where names may be told.
-    pub(super) fn stats(&self, known: bool) -> Response<Full<Bytes>> {
+    /// The members of the server that Bulla replaces, for all namespaces together, and for each one that who asks may see.
+    pub(super) async fn stats(&self, sender: &Sender, head: &Parts) -> Response<Full<Bytes>> {
         let stats = self.codec.stats();
+        let seen = self.seen(sender, head, &stats).await;
         let all: Vec<&NamespaceStats> = stats.iter().map(|(_, stats)| stats).collect();
         let mut page = members(&all);
-        if known || self.config.open_statistics {
-            let each = stats
-                .iter()
-                .map(|(name, stats)| (name.to_string(), Value::Object(members(&[stats]))));
+        if seen.contains(&true) {
+            let seen = stats.iter().zip(seen).filter(|(_, seen)| *seen);
+            let each = seen.map(|((name, stats), _)| (name.to_string(), Value::Object(members(&[stats]))));
             page.insert("namespaces".to_owned(), Value::Object(each.collect()));
         }
         json_page(&Value::Object(page))
+    }
+
+    async fn seen(&self, sender: &Sender, head: &Parts, stats: &[(Namespace, NamespaceStats)]) -> Vec<bool> {
+        if self.config.open_statistics {
+            return vec![true; stats.len()];
+        }
+        match self.authenticate(sender, head).await {
+            Ok(admission) if self.rates.admit(&admission.principal) => {
+                let names: Vec<_> = stats.iter().map(|(name, _)| name.clone()).collect();
+                self.gate.may_see(&admission, &names).await
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

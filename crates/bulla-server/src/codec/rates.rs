@@ -33,7 +33,7 @@ impl Rates {
         self.per_second == 0.0 || self.admit_at(principal, Instant::now())
     }
 
-    fn admit_at(&self, principal: &Arc<str>, now: Instant) -> bool {
+    pub(super) fn admit_at(&self, principal: &Arc<str>, now: Instant) -> bool {
         let full = Bucket {
             left: self.per_second,
             at: now,

@@ -55,6 +55,17 @@ impl<'a> Route<'a> {
     }
 }
 
+impl Route<'_> {
+    /// What is asked of the codec, where it is that and no page.
+    pub(crate) fn operation(&self) -> Option<CodecOperation> {
+        match self {
+            Self::Code(operation, _) => Some(*operation),
+            Self::Rotate => Some(CodecOperation::Rotate),
+            _ => None,
+        }
+    }
+}
+
 /// Whether a path of the service is the codec's: `/codec` and what lies under it, and `/v1/codec/rotate`.
 pub(crate) fn is_of_codec(path: &str) -> bool {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());

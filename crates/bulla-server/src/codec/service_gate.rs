@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bulla_model::{BullaArn, KeyRef, Region};
 use bulla_service::{Access, Call, Caller, Failure, Service, ServiceError};
+use bulla_temporal::Namespace;
 use serde_json::{Map, Value};
 
 use super::bearer;
-use super::gate::{Admission, CodecAccess, CodecOperation, Credentials, Gate, Refusal};
+use super::gate::{Admission, CodecAccess, CodecOperation, Credentials, Gate, Refusal, Refused};
 
 /// Decides by the service's policies, and records in its log.
 pub struct ServiceGate {
@@ -32,11 +33,12 @@ impl ServiceGate {
 
     /// The accesses that a request is: one for each key of the service that it uses, one where it uses none.
     fn accesses(&self, call: &Call, asked: &CodecAccess<'_>) -> Result<Vec<Access>, Refusal> {
-        let (action, event_name) = match asked.operation {
-            CodecOperation::Encode => ("bulla:EncodePayload", "EncodePayload"),
-            CodecOperation::Decode => ("bulla:DecodePayload", "DecodePayload"),
-            CodecOperation::Rotate => ("bulla:RotateCodec", "RotateCodec"),
+        let action = match asked.operation {
+            CodecOperation::Encode => "bulla:EncodePayload",
+            CodecOperation::Decode => "bulla:DecodePayload",
+            CodecOperation::Rotate => "bulla:RotateCodec",
         };
+        let event_name = asked.operation.event_name();
         let namespace = asked.namespace.map_or("*", bulla_temporal::Namespace::as_str);
         let resource = BullaArn::new(&self.region, call.caller.account(), "codec", &[namespace]);
         let read_only = asked.operation == CodecOperation::Decode;
@@ -104,7 +106,12 @@ impl Gate for ServiceGate {
             Caller::dev_admin(self.service.account().clone())
         } else {
             let token = credentials.authorization.and_then(bearer::token);
-            let token = token.ok_or(Refusal::Unauthenticated)?;
+            let Some(token) = token else {
+                let missing = "MissingAuthenticationTokenException";
+                self.service
+                    .record_authentication_failure(missing, credentials.source_ip);
+                return Err(Refusal::Unauthenticated);
+            };
             let found = self.service.authenticate_bearer(token, credentials.source_ip).await;
             found.map_err(|error| refusal(&error))?
         };
@@ -136,13 +143,49 @@ impl Gate for ServiceGate {
 
     async fn record(&self, admission: &Admission, access: &CodecAccess<'_>) -> Result<(), Refusal> {
         let call = admission.call.as_ref().ok_or(Refusal::Unauthenticated)?;
-        for access in self.accesses(call, access)? {
-            self.service
-                .access(call, access)
-                .await
-                .map_err(|error| refusal(&error))?;
+        let mut accesses = self.accesses(call, access)?;
+        if accesses.len() == 1
+            && let Some(access) = accesses.pop()
+        {
+            let done = self.service.access(call, access).await;
+            return done.map(drop).map_err(|error| refusal(&error));
         }
-        Ok(())
+        // All or none: where one is denied, nothing is handed out, and there is no event that says so.
+        for access in &accesses {
+            let allowed = self.service.precheck(call, access).await;
+            allowed.map_err(|error| refusal(&error))?;
+        }
+        let done = self.service.access_all(call, &accesses).await;
+        let each = done.map_err(|error| refusal(&error))?;
+        each.into_iter()
+            .try_for_each(|done| done.map(drop))
+            .map_err(|error| refusal(&error))
+    }
+
+    async fn refuse(&self, refused: &Refused<'_>) -> Result<(), Refusal> {
+        // Strangers are counted where their tokens are looked at.
+        let Some(call) = refused.admission.and_then(|admission| admission.call.as_ref()) else {
+            return Ok(());
+        };
+        let event = bulla_service::Refusal {
+            operation: refused.operation.event_name(),
+            event_source: "bulla",
+            read_only: refused.operation == CodecOperation::Decode,
+            code: refused.code,
+        };
+        let recorded = self.service.record_refusal(call, event).await;
+        recorded.map_err(|error| refusal(&error))
+    }
+
+    /// One decision for all of them: each would be an event.
+    async fn may_see(&self, admission: &Admission, namespaces: &[Namespace]) -> Vec<bool> {
+        let Some(call) = admission.call.as_ref() else {
+            return Vec::new();
+        };
+        let resource = BullaArn::new(&self.region, call.caller.account(), "codec", &["*"]);
+        let access = Access::new("bulla:DescribeCodec", "DescribeCodec", true, resource);
+        let allowed = self.service.access(call, access).await.is_ok();
+        vec![allowed; namespaces.len()]
     }
 
     async fn ready(&self) -> bool {

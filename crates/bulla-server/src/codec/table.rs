@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bulla_crypto::{constant_time_eq, sha256};
 use bulla_model::Clock;
-use bulla_temporal::NamespacePattern;
+use bulla_temporal::{Namespace, NamespacePattern};
 
 use super::bearer;
-use super::gate::{Admission, CodecAccess, CodecOperation, Credentials, Gate, Refusal};
+use super::gate::{Admission, CodecAccess, CodecOperation, Credentials, Gate, Refusal, Refused};
 use super::jwt::{Issuer, JwksSource, TokenError, Tokens};
 
 /// Decides by a table, and records in a file of lines.
@@ -52,8 +52,8 @@ pub struct AccessLine<'a> {
     pub event_time: String,
     /// `EncodePayload`, `DecodePayload` or `RotateCodec`.
     pub event_name: &'static str,
-    /// Who.
-    pub principal: &'a str,
+    /// Who; `None` where nobody knows.
+    pub principal: Option<&'a str>,
     /// Where from.
     #[serde(rename = "sourceIPAddress")]
     pub source_ip_address: &'a str,
@@ -75,6 +75,9 @@ pub struct AccessLine<'a> {
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<&'static str>,
+    /// Requests that were refused since the last such line, of which there were too many for a line each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrecorded_refusals: Option<u64>,
 }
 
 /// Takes the record's lines.
@@ -88,6 +91,15 @@ pub trait AccessSink: Send + Sync + fmt::Debug {
     /// # Errors
     /// It was not taken; then nothing is handed out.
     async fn write(&self, line: Vec<u8>) -> std::io::Result<()>;
+}
+
+impl Allow {
+    fn is_of(&self, principal: &str) -> bool {
+        match self.principal.strip_suffix('*') {
+            Some(beginning) => principal.starts_with(beginning),
+            None => self.principal == principal,
+        }
+    }
 }
 
 impl TableGate {
@@ -157,10 +169,7 @@ impl TableGate {
     fn allows(&self, principal: &str, access: &CodecAccess<'_>) -> bool {
         self.open
             || self.allow.iter().any(|row| {
-                let who = match row.principal.strip_suffix('*') {
-                    Some(beginning) => principal.starts_with(beginning),
-                    None => row.principal == principal,
-                };
+                let who = row.is_of(principal);
                 let mut patterns = row.namespaces.iter();
                 // Without a name, all are meant: a row for some does not do.
                 let namespace = match access.namespace {
@@ -177,25 +186,27 @@ impl TableGate {
         access: &CodecAccess<'_>,
         error_code: Option<&'static str>,
     ) -> Result<(), Refusal> {
-        let line = AccessLine {
+        let usage = access.usage;
+        self.put(&AccessLine {
             event_time: self.clock.now().to_string(),
-            event_name: match access.operation {
-                CodecOperation::Encode => "EncodePayload",
-                CodecOperation::Decode => "DecodePayload",
-                CodecOperation::Rotate => "RotateCodec",
-            },
-            principal: &admission.principal,
+            event_name: access.operation.event_name(),
+            principal: Some(&admission.principal),
             source_ip_address: &admission.source_ip,
             request_id: &admission.request_id,
-            namespace: access.namespace.map(bulla_temporal::Namespace::as_str),
-            payload_count: access.usage.payloads,
-            worked_on: access.usage.worked_on,
-            keys: access.usage.keys.iter().map(String::as_str).collect(),
-            cache_hits: access.usage.hits,
-            cache_misses: access.usage.misses,
+            namespace: access.namespace.map(Namespace::as_str),
+            payload_count: usage.payloads,
+            worked_on: usage.worked_on,
+            keys: usage.keys.iter().map(String::as_str).collect(),
+            cache_hits: usage.hits,
+            cache_misses: usage.misses,
             error_code,
-        };
-        let written = serde_json::to_vec(&line).map(|mut line| {
+            unrecorded_refusals: None,
+        })
+        .await
+    }
+
+    async fn put(&self, line: &AccessLine<'_>) -> Result<(), Refusal> {
+        let written = serde_json::to_vec(line).map(|mut line| {
             line.push(b'\n');
             line
         });
@@ -233,6 +244,35 @@ impl Gate for TableGate {
         // Decides, too: a request that needs no key provider comes here at once.
         self.admit(admission, access).await?;
         self.write(admission, access, access.failure).await
+    }
+
+    async fn refuse(&self, refused: &Refused<'_>) -> Result<(), Refusal> {
+        self.put(&AccessLine {
+            event_time: self.clock.now().to_string(),
+            event_name: refused.operation.event_name(),
+            principal: refused.admission.map(|admission| &*admission.principal),
+            source_ip_address: refused.source_ip,
+            request_id: refused
+                .admission
+                .map_or(refused.request_id, |admission| &admission.request_id),
+            namespace: refused.namespace.map(Namespace::as_str),
+            payload_count: 0,
+            worked_on: 0,
+            keys: Vec::new(),
+            cache_hits: 0,
+            cache_misses: 0,
+            error_code: Some(refused.code),
+            unrecorded_refusals: (refused.unrecorded > 0).then_some(refused.unrecorded),
+        })
+        .await
+    }
+
+    async fn may_see(&self, admission: &Admission, namespaces: &[Namespace]) -> Vec<bool> {
+        let sees = |namespace: &Namespace| {
+            let mut rows = self.allow.iter().filter(|row| row.is_of(&admission.principal));
+            self.open || rows.any(|row| row.namespaces.iter().any(|pattern| pattern.matches(namespace)))
+        };
+        namespaces.iter().map(sees).collect()
     }
 
     async fn ready(&self) -> bool {

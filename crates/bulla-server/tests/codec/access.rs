@@ -148,6 +148,92 @@ async fn names_of_namespaces_are_for_who_shows_a_name() {
     assert_eq!(known["namespaces"]["default"]["sealed"], 1);
     let metrics = codec.get("/metrics", "").await;
     assert!(!String::from_utf8(metrics.body).unwrap().contains("default"));
+    codec.post("/codec/other/encode", WORKER, PLAIN).await;
+    let names = async |who: &str| {
+        let known = codec.get("/stats", who).await.json();
+        let names = known["namespaces"]
+            .as_object()
+            .map(|names| names.keys().cloned().collect::<Vec<_>>());
+        (names.unwrap_or_default().join(" "), known["sealed"].as_u64().unwrap())
+    };
+    let rotator = "authorization: Bearer rotator-token\r\n";
+    assert_eq!(names(WORKER).await, ("default other".to_owned(), 2));
+    assert_eq!(names(READER).await, ("default".to_owned(), 2));
+    assert_eq!(names(rotator).await, (String::new(), 2));
+}
+
+#[tokio::test]
+async fn who_may_nothing_puts_no_namespaces_keys_out_of_memory() {
+    let codec = Running::closed().await;
+    let sealed = codec.post("/encode", WORKER, PLAIN).await;
+    assert_eq!(codec.post("/decode", WORKER, &sealed.body).await.status, 200);
+    for index in 0..1_100 {
+        let denied = codec
+            .post(&format!("/codec/n{index}/decode"), READER, r#"{"payloads":[]}"#)
+            .await;
+        assert!([403, 429].contains(&denied.status));
+    }
+    codec.provider.set_down(true);
+    assert_eq!(codec.post("/decode", WORKER, &sealed.body).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_decided_leaves_a_line_too() {
+    let mut small = config();
+    small.limits.body_bytes = 1_000;
+    let codec = Running::with(small, |log| {
+        Running::table(log, Vec::new(), Arc::new(crate::Published::default()))
+    })
+    .await;
+    let packed = format!("{WORKER}content-encoding: br\r\n");
+    let malformed = format!("{WORKER}x-namespace: a/b\r\n");
+    for (path, headers, body, status, code) in [
+        ("/decode", "", PLAIN, 401, "Unauthenticated"),
+        (
+            "/v1/codec/rotate",
+            "authorization: Bearer guessed\r\n",
+            "",
+            401,
+            "Unauthenticated",
+        ),
+        ("/decode", WORKER, "{", 400, "BadRequest"),
+        ("/decode", &malformed, PLAIN, 400, "BadRequest"),
+        ("/encode", WORKER, &"x".repeat(1_001), 413, "PayloadTooLarge"),
+        ("/encode", &packed, PLAIN, 415, "UnsupportedMediaType"),
+    ] {
+        let lines = codec.lines().len();
+        assert_eq!(codec.post(path, headers, body).await.status, status, "{path}");
+        let new = codec.lines().split_off(lines);
+        assert_eq!(new.len(), 1, "{path} {headers}");
+        assert_eq!(
+            (&new[0]["errorCode"], &new[0]["sourceIPAddress"]),
+            (&json!(code), &json!("127.0.0.1"))
+        );
+        let known = headers.starts_with(WORKER);
+        assert_eq!(new[0]["principal"], if known { json!("worker") } else { json!(null) });
+        assert!(new[0].get("unrecordedRefusals").is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_can_not_be_written_is_no_success_in_the_record() {
+    let codec = Running::closed().await;
+    let binary = r#"{"payloads":[{"metadata":{"encoding":"YmluYXJ5L3BsYWlu","odd":"/w=="},"data":""}]}"#;
+    let sealed = codec.post("/encode", WORKER, binary).await.json();
+    let record = sealed["payloads"][0]["data"].clone();
+    let parsed = base64_simd::STANDARD.decode_to_vec(record.as_str().unwrap()).unwrap();
+    let wrapped = bulla_crypto::record::Record::parse(&parsed)
+        .unwrap()
+        .wrapped_key()
+        .to_vec();
+    // In the replaced server's shape, metadata is text.
+    let asked = json!({"payloads": [{
+        "metadata": {"encoding": "binary/encrypted"}, "data": record, "kms_key_id": "key-a",
+        "encrypted_data_key": base64_simd::STANDARD.encode_to_string(wrapped), "algorithm": "AES-256-GCM",
+    }]});
+    let refused = codec.post("/decode", WORKER, asked.to_string()).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(codec.lines().last().unwrap()["errorCode"], "PayloadRefused");
 }
 
 #[tokio::test]
@@ -243,6 +329,7 @@ async fn who_may_rotate_some_namespaces_rotates_those_alone_and_the_record_says_
             json!(["rotator", "prod-a", null]),
             json!(["rotator", null, "AccessDenied"]),
             json!(["rotator", "default", "AccessDenied"]),
+            json!(["rotator", null, "BadRequest"]),
             json!(["worker", null, null]),
             json!(["worker", "prod-b", "KeyUnavailable"]),
         ]
