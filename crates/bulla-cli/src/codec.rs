@@ -26,8 +26,9 @@ use crate::settings::{Environment, Flags, LogFormat, Settings};
 use crate::{process, roots};
 
 pub(crate) use file::Table;
+use sink::Sink;
 
-/// Runs the Temporal codec server alone until SIGTERM or SIGINT; SIGHUP renews data keys and reads the certificate again.
+/// Runs the Temporal codec server alone until SIGTERM or SIGINT; SIGHUP opens the record again, renews data keys and reads the certificate again.
 ///
 /// KMS_KEY_ALIAS, DATA_KEY_ROTATION_INTERVAL, KMS_CACHE_TTL (seconds) and PORT are read where no flag says otherwise.
 #[derive(Debug, Args)]
@@ -91,7 +92,8 @@ impl RunCodec {
         let table = self.table.as_deref().map(Table::read).transpose()?.unwrap_or_default();
         let payload_codec = self.payload_codec(environment, &table).await?;
         let config = table.codec_config()?;
-        let (gate, open) = self.gate(&table)?;
+        let record = sink::start(self.access_log.as_deref())?;
+        let (gate, open) = self.gate(&table, record.clone())?;
         let server_config = self.server_config(environment, open)?;
         let tls = server_config.tls.is_some();
         let payload_codec = Arc::new(payload_codec);
@@ -105,7 +107,7 @@ impl RunCodec {
             system_random(),
         ));
         let server = CodecServer::bind(server_config, codec).await.map_err(explain_server)?;
-        let renewing = tokio::spawn(renew_on_hang_up(&server, payload_codec)?);
+        let renewing = tokio::spawn(renew_on_hang_up(&server, payload_codec, record)?);
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         announce(server.local_addr(), tls);
         let shutdown = async move {
@@ -150,8 +152,8 @@ impl RunCodec {
     }
 
     /// The gate, and whether it asks nobody who he is.
-    fn gate(&self, table: &Table) -> Result<(Arc<dyn Gate>, bool), anyhow::Error> {
-        let sink = sink::start(self.access_log.as_deref())?;
+    fn gate(&self, table: &Table, record: Sink) -> Result<(Arc<dyn Gate>, bool), anyhow::Error> {
+        let sink = Arc::new(record);
         let clock = Arc::new(SystemClock);
         if table.names_somebody() || self.client_ca.is_some() {
             let (tokens, issuers, allow) = (table.tokens()?, table.issuers()?, table.allow()?);
@@ -192,15 +194,26 @@ impl RunCodec {
     }
 }
 
-/// Renews data keys and reads the certificate again, each time the process is told to.
+/// Opens the record by its name again, renews data keys and reads the certificate again, each time the process is told to.
 fn renew_on_hang_up(
     server: &BoundCodecServer,
     codec: Arc<PayloadCodec>,
+    record: Sink,
 ) -> Result<impl Future<Output = ()> + Send + 'static, anyhow::Error> {
     let reload = server.reload_handle();
     let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
         while hang_up.recv().await.is_some() {
+            match record.reopen().await {
+                Ok(()) => tracing::info!("the record was opened again"),
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(
+                        error,
+                        "the record can't be opened again: the file that was open is written"
+                    );
+                }
+            }
             match codec.rotate(None).await {
                 Ok(renewed) => tracing::info!(renewed, "data keys were renewed"),
                 Err(error) => {

@@ -257,6 +257,32 @@ fn a_request_of_as_many_small_payloads_as_it_may_have_stays_within_the_memory_of
 }
 
 #[test]
+fn a_record_that_was_moved_is_begun_anew_when_the_process_is_told_to() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let key = new_key(&server);
+    kms(
+        &server,
+        "CreateAlias",
+        &json!({"AliasName": "alias/codec", "TargetKeyId": key}),
+    );
+    let codec = start(&server, dir.path());
+    encode(&codec, PLAIN);
+    let (path, moved) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
+    std::fs::rename(&path, &moved).expect("it is moved");
+    codec.hang_up();
+    codec.wait_for_log("the record was opened again").expect("it opens it");
+    encode(&codec, PLAIN);
+    for path in [path, moved] {
+        let lines = std::fs::read_to_string(path).expect("a record");
+        assert_eq!(lines.lines().count(), 1);
+        assert!(serde_json::from_str::<Value>(&lines).is_ok());
+    }
+    codec.stop().expect("it stops by itself");
+    server.stop().expect("it stops by itself");
+}
+
+#[test]
 fn a_codec_that_asks_nobody_his_name_stays_on_this_machine() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = BullaProcess::dev(BULLA).expect("a dev server starts");
