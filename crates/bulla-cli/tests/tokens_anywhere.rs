@@ -3,6 +3,7 @@
 #[expect(dead_code, reason = "each test program uses a part of what they share")]
 mod support;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +12,13 @@ use bulla_crypto::{SecretBytes, SystemRandom};
 use bulla_envelope::{KeyRing, Settings};
 use bulla_kms_aws::{AwsConfig, AwsProvider, AwsRegion, StaticCredentials};
 use bulla_model::SystemClock;
-use bulla_testkit::{BullaCommand, BullaProcess};
+use bulla_testkit::{BullaCommand, BullaProcess, FaultyProvider};
 use bulla_tokens::{
-    ClientId, EmbeddedStore, KeyTemplate, NewToken, Provider, TokenRef, TokenStore, TokenVault, Unrecorded,
-    VaultSettings,
+    ClientId, EmbeddedStore, KeyTemplate, NewToken, Provider, Spool, SpoolConfig, TokenRef, TokenStore, TokenVault,
+    Unrecorded, VaultSettings,
 };
 use serde_json::Value;
-use support::{BULLA, Credentials, from_test_script, in_venv, init};
+use support::{BULLA, Credentials, bulla, from_test_script, in_venv, init};
 
 /// Runs a shell script with `aws` and `$KMS`, the CLI with the endpoint, as whoever has these credentials.
 fn aws(endpoint: &str, credentials: &Credentials, script: &str) {
@@ -193,4 +194,125 @@ async fn each_of_two_services_reads_its_own_clients_tokens_and_no_others_and_a_d
     }
     assert_eq!(get(&a, "a").await, "KeyDisabled");
     assert_eq!(get(&b, "b").await, "of b");
+}
+
+/// A vault that records in a spool, over keys of its own.
+fn spooling(store: &Arc<dyn TokenStore>, spool: &Path, endpoint: &str, api_token: &str) -> (TokenVault, Arc<Spool>) {
+    let keys = FaultyProvider::in_memory();
+    keys.rotate_alias("alias/tokens-a", "key-a");
+    let keys = KeyTemplate::new(keys, "alias/tokens-{client}", KeyRing::default()).expect("a template");
+    let api_token = SecretBytes::from_vec(api_token.as_bytes().to_vec());
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let config = SpoolConfig::new(spool, endpoint, api_token);
+    let spool = Arc::new(Spool::open(config, clock.clone(), random.clone()).expect("a spool"));
+    let vault = TokenVault::builder(Arc::clone(store), Arc::new(keys), spool.clone(), clock, random).build();
+    (vault, spool)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+    }
+}
+
+#[tokio::test]
+async fn what_a_vault_elsewhere_recorded_is_in_the_services_log_once_as_the_word_of_who_brought_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let data = path("data");
+    init(&data, &[]);
+    service(&data, "gateway", "a");
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": "bulla:WriteAudit", "Resource": "*" } });
+    std::fs::write(path("write.json"), policy.to_string()).expect("a file");
+    let (document, of_data) = (path("write.json"), data.to_str().expect("text").to_owned());
+    let document = document.to_str().expect("text");
+    let put = [
+        "principal",
+        "put-policy",
+        "gateway",
+        "write",
+        "--document",
+        document,
+        "--data-dir",
+        &of_data,
+    ];
+    assert!(bulla(put).succeeded());
+    let made = bulla([
+        "principal",
+        "token",
+        "gateway",
+        "--output",
+        "json",
+        "--data-dir",
+        &of_data,
+    ]);
+    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let api_token = made["Token"].as_str().expect("a token").to_owned();
+    let store = store(&directory).await;
+
+    // Nobody is there: events are on disk before anything is answered, and are waiting.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let dead = format!("http://{}", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    let (vault, spool) = spooling(&store, &path("spool"), &dead, &api_token);
+    vault.put(&token("a"), value("s3cret")).await.expect("put");
+    assert_eq!(get(&vault, "a").await, "s3cret");
+    assert!(spool.waiting_bytes() > 0);
+    let begin = Instant::now();
+    // It has noted what it is posting.
+    while !path("spool").join("delivered").exists() {
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        tokio::task::yield_now().await;
+    }
+    // As two processes find it: one that delivers, and one that was killed after its post was taken and before it knew.
+    copy(&path("spool"), &path("delivers"));
+    copy(&path("spool"), &path("killed"));
+    drop((vault, spool));
+
+    let server = BullaProcess::production(BULLA, &data).expect("it starts");
+    for name in ["delivers", "killed"] {
+        let (_, spool) = spooling(&store, &path(name), server.endpoint(), &api_token);
+        let begin = Instant::now();
+        while spool.waiting_bytes() > 0 {
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "{} were refused",
+                spool.refused_posts()
+            );
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(spool.refused_posts(), 0);
+    }
+    server.stop().expect("it stops by itself");
+    let exported = bulla(["audit", "export", "--data-dir", &of_data]);
+    let text = String::from_utf8(exported.stdout).expect("text");
+    assert!(!text.contains("s3cret"));
+    let events: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let of_vault = |name: &str| {
+        let of_name = events.iter().filter(move |event| event["eventName"] == name);
+        of_name.cloned().collect::<Vec<_>>()
+    };
+    let (puts, gets) = (of_vault("PutToken"), of_vault("GetToken"));
+    assert_eq!(
+        (puts.len(), gets.len()),
+        (2, 1),
+        "an intent, an outcome and a read, each once"
+    );
+    for event in puts.iter().chain(&gets) {
+        assert_eq!(event["userIdentity"]["userName"], "gateway");
+        assert_eq!(event["additionalEventData"]["clientAsserted"], true);
+        assert_eq!(event["requestParameters"]["encryptionContext"]["client_id"], "a");
+        assert_eq!(event["purpose"], "token");
+    }
+    let details = |event: &Value, name: &str| event["additionalEventData"]["details"][name].clone();
+    assert_eq!(details(&puts[0], "phase"), "intent");
+    assert_eq!(details(&puts[0], "accessId"), details(&puts[1], "accessId"));
+    assert_eq!(details(&puts[1], "version"), details(&gets[0], "version"));
+    assert_eq!(gets[0]["cacheHit"], true);
 }

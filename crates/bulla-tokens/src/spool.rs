@@ -76,8 +76,8 @@ pub enum SpoolError {
 /// Records accesses in files, and posts them to the service in the background.
 ///
 /// An event is durable (`fdatasync`) before [`AccessLog::begin`] of an effect or [`Pending::finish`] returns; many that wait share one sync. A
-/// full spool, or a disk that fails, fails the access. Delivery is at least once and in order; each event has an id. The principal is the
-/// service's to stamp, from the API token.
+/// full spool, or a disk that fails, fails the access. Delivery is in order; a batch whose answer was lost is posted again under the same name,
+/// and taken once (the service remembers names for 30 days). The principal is the service's to stamp, from the API token.
 #[derive(Debug)]
 pub struct Spool {
     recorder: Arc<Recorder>,
@@ -108,6 +108,12 @@ impl Spool {
     /// Bytes of events that wait for delivery.
     pub fn waiting_bytes(&self) -> u64 {
         self.recorder.writer.waiting_bytes()
+    }
+
+    /// Posts that the service refused (a status of 400 to 499) since this was opened: a token that may not write events, or a service that does
+    /// not take such events. They are tried again, and nothing after them is delivered meanwhile.
+    pub fn refused_posts(&self) -> u64 {
+        self.recorder.writer.refused_posts()
     }
 }
 

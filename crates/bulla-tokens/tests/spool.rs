@@ -24,6 +24,8 @@ struct State {
     open: bool,
     events: Vec<Value>,
     authorization: Option<String>,
+    /// Names and sizes of all batches that were posted, also those that were not taken.
+    posted: Vec<(String, usize)>,
 }
 
 impl Receiver {
@@ -71,6 +73,9 @@ impl Receiver {
         let mut body: Value = serde_json::from_slice(&body).unwrap();
         let (state, changed) = &*self.shared;
         let mut state = state.lock().unwrap();
+        let name = body["batch_id"].as_str().unwrap().to_owned();
+        let size = body["events"].as_array().unwrap().len();
+        state.posted.push((name, size));
         let status = if state.open {
             "200 OK"
         } else {
@@ -93,6 +98,18 @@ impl Receiver {
             .unwrap();
         assert!(!timeout.timed_out(), "{:?}", state.events);
         state.events.clone()
+    }
+
+    /// The batches that were posted once there are so many.
+    fn wait_for_posts(&self, count: usize) -> Vec<(String, usize)> {
+        let (state, changed) = &*self.shared;
+        let (state, timeout) = changed
+            .wait_timeout_while(state.lock().unwrap(), Duration::from_secs(60), |state| {
+                state.posted.len() < count
+            })
+            .unwrap();
+        assert!(!timeout.timed_out(), "{:?}", state.posted);
+        state.posted.clone()
     }
 
     fn config(&self, directory: &Path) -> SpoolConfig {
@@ -141,15 +158,15 @@ fn events_are_delivered_in_order_with_the_token_and_what_came_of_each_access() {
         get.finish(&refused).await.unwrap();
         let events = receiver.wait_for(3);
         assert_eq!(
-            (&events[0]["phase"], &events[0]["eventName"]),
+            (&events[0]["details"]["phase"], &events[0]["name"]),
             (&"intent".into(), &"PutToken".into())
         );
-        assert_eq!(events[0]["accessId"], events[1]["accessId"]);
-        assert_eq!(events[1]["version"], "18446744073709551615");
-        assert_eq!(events[2]["errorCode"], "TokenReplayed");
-        assert_eq!(events[2]["cacheHit"], true);
-        assert_eq!(events[2]["requestParameters"]["encryptionContext"]["api_provider"], "q");
-        assert_eq!(events[2]["eventTime"], "2026-01-01T00:00:00Z");
+        assert_eq!(events[0]["details"]["accessId"], events[1]["details"]["accessId"]);
+        assert_eq!(events[1]["details"]["version"], "18446744073709551615");
+        assert_eq!(events[2]["error_code"], "TokenReplayed");
+        assert_eq!(events[2]["cache_hit"], true);
+        assert_eq!(events[2]["context"]["api_provider"], "q");
+        assert_eq!(events[2]["time"], "2026-01-01T00:00:00Z");
         let authorization = receiver.shared.0.lock().unwrap().authorization.clone();
         assert_eq!(authorization.as_deref(), Some("Bearer t0ken"));
     });
@@ -196,13 +213,58 @@ fn what_could_not_be_delivered_is_delivered_by_the_next_process() {
         let events = receiver.wait_for(4);
         let providers: Vec<_> = events
             .iter()
-            .map(|event| event["requestParameters"]["apiProvider"].clone())
+            .map(|event| event["context"]["api_provider"].clone())
             .collect();
         assert_eq!(providers, ["a", "b", "c", "d"]);
         while spool.waiting_bytes() > 0 {
             tokio::task::yield_now().await;
         }
     });
+}
+
+#[test]
+fn a_batch_whose_answer_was_lost_is_posted_again_as_the_same_batch_also_by_the_next_process() {
+    let (receiver, directory) = (Receiver::start(false), tempfile::tempdir().unwrap());
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        let runtime = runtime();
+        runtime.block_on(async {
+            let spool = loop {
+                match open(receiver.config(directory.path())) {
+                    Err(SpoolError::InUse) => tokio::task::yield_now().await,
+                    opened => break opened.unwrap(),
+                }
+            };
+            let before = receiver.wait_for_posts(0).len();
+            let get = spool.begin(&access(Action::Get, "p")).await.unwrap();
+            get.finish(&Outcome::default()).await.unwrap();
+            names = receiver.wait_for_posts(before + 1);
+            // More of them come while nobody knows whether the first was taken.
+            for _ in 0..150 {
+                let get = spool.begin(&access(Action::Get, "q")).await.unwrap();
+                get.finish(&Outcome::default()).await.unwrap();
+            }
+            names = receiver.wait_for_posts(names.len() + 1);
+        });
+    }
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+    receiver.shared.0.lock().unwrap().open = true;
+    let runtime = runtime();
+    runtime.block_on(async {
+        let _spool = loop {
+            match open(receiver.config(directory.path())) {
+                Err(SpoolError::InUse) => tokio::task::yield_now().await,
+                opened => break opened.unwrap(),
+            }
+        };
+        assert_eq!(receiver.wait_for(302).len(), 302);
+    });
+    let posted = receiver.wait_for_posts(0);
+    assert!(
+        posted
+            .iter()
+            .all(|(name, size)| (1..=100).contains(size) && name.len() == 64)
+    );
 }
 
 #[test]

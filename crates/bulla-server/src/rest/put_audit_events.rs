@@ -19,7 +19,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     read_only: false,
     summary: "Takes events into the log that a library or a vault elsewhere recorded.",
     description: "The principal and the time are the service's; what the client says is marked as asserted by it. Durable when it answers. A \
-                  batch of a name that the caller used before is answered and not taken again; another one of that name is refused.",
+                  batch of a name that the caller used in the last 30 days is answered and not taken again; another one of that name is refused.",
     query: &[],
     body: Some(RequestBody {
         max_bytes: 256 * 1024,
@@ -34,7 +34,8 @@ pub(super) const ROUTE: RestRoute = RestRoute {
                 "count":{"type":"integer","minimum":1,"default":1},
                 "cache_hit":{"type":"boolean"},
                 "purpose":{"type":"string","maxLength":128},
-                "error_code":{"type":"string","maxLength":128}}}}}}"#,
+                "error_code":{"type":"string","maxLength":128},
+                "details":{"type":"object","maxProperties":16,"additionalProperties":{"type":"string","maxLength":1024}}}}}}}"#,
     }),
     answer: r#"{"type":"object","required":["events","replayed"],"additionalProperties":false,"properties":{
         "events":{"type":"integer","description":"Events of the batch that are in the log."},
@@ -61,6 +62,8 @@ struct Event {
     cache_hit: Option<bool>,
     purpose: Option<String>,
     error_code: Option<String>,
+    #[serde(default)]
+    details: BTreeMap<String, String>,
 }
 
 fn one() -> u64 {
@@ -91,5 +94,6 @@ fn asserted(event: Event) -> Result<AssertedEvent, Problem> {
         cache_hit: event.cache_hit,
         purpose: event.purpose,
         error_code: event.error_code,
+        details: event.details,
     })
 }

@@ -1,5 +1,7 @@
 //! Events that libraries and vaults elsewhere recorded: taken into the log under the name of who brings them, and marked as his word.
 
+use std::collections::BTreeMap;
+
 use bulla_audit::{PreparedEvent, Resource, row_digest, timestamp};
 use bulla_crypto::Context;
 use bulla_model::BullaArn;
@@ -45,6 +47,8 @@ pub struct AssertedEvent {
     pub purpose: Option<String>,
     /// How it failed, at most 128 bytes; nothing where it did not.
     pub error_code: Option<String>,
+    /// What else the client says: at most 16 texts of at most 1,024 bytes, under names of at most 64.
+    pub details: BTreeMap<String, String>,
 }
 
 /// What became of a batch.
@@ -60,7 +64,7 @@ impl Service {
     /// Takes events into the log, durable when this returns: each with the caller as its principal, the service's time, and
     /// `clientAsserted` beside what the client says.
     ///
-    /// A batch of a name that the caller used before is not taken again, whichever node took it.
+    /// A batch of a name that the caller used in the last 30 days is not taken again, whichever node took it.
     ///
     /// # Errors
     /// `AccessDenied` for who may not `bulla:WriteAudit`; `Validation`; `AlreadyExists` for another batch of the same name; `Store`.
@@ -177,6 +181,10 @@ impl AssertedEvent {
         if !short(&self.resource, 512) || !self.resource.as_ref().is_none_or(is_arn) {
             return Err(invalid("resource"));
         }
+        let fits = |(name, text): (&String, &String)| (1..=64).contains(&name.len()) && text.len() <= 1024;
+        if self.details.len() > 16 || !self.details.iter().all(fits) {
+            return Err(invalid("details"));
+        }
         if timestamp::format(self.time_micros).is_none() || self.count == 0 || self.count > 1 << 53 {
             return Err(invalid("time or count"));
         }
@@ -184,8 +192,12 @@ impl AssertedEvent {
     }
 
     fn shown(&self) -> Value {
-        json!({"name": self.name, "time": self.time_micros, "context": context_value(&self.context), "resource": self.resource,
-            "count": self.count, "cacheHit": self.cache_hit, "purpose": self.purpose, "errorCode": self.error_code})
+        let mut shown = json!({"name": self.name, "time": self.time_micros, "context": context_value(&self.context), "resource": self.resource,
+            "count": self.count, "cacheHit": self.cache_hit, "purpose": self.purpose, "errorCode": self.error_code});
+        if !self.details.is_empty() {
+            shown["details"] = json!(self.details);
+        }
+        shown
     }
 
     /// The event as the log has it.
@@ -220,6 +232,11 @@ impl AssertedEvent {
             ("count".to_owned(), self.count.into()),
             ("assertedTime".to_owned(), timestamp::format(self.time_micros).into()),
         ]);
+        if !self.details.is_empty() {
+            draft
+                .additional_event_data
+                .insert("details".to_owned(), json!(self.details));
+        }
         draft
             .prepare()
             .map_err(|_| ServiceError::Validation("An event of the batch is too large.".to_owned()))

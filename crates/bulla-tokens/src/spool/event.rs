@@ -1,7 +1,10 @@
 use bulla_model::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::TokenName;
 use crate::access::{Access, Outcome};
+
+const PURPOSE: &str = "token";
 
 /// Where in its course an access is.
 pub(super) enum Phase<'a> {
@@ -10,45 +13,46 @@ pub(super) enum Phase<'a> {
     Outcome(&'a Outcome),
 }
 
-/// One event as a line of JSON.
+/// One event as a line of JSON, as `POST /v1/audit/events` takes it.
+///
+/// The principal is the service's to say, and marks all of it as the client's word.
 pub(super) fn line(id: &str, time: Timestamp, access: &Access, phase: Phase<'_>) -> Vec<u8> {
-    let mut parameters = Map::new();
-    parameters.insert("clientId".into(), access.client.as_str().into());
+    let mut context = Map::new();
+    let mut details = Map::new();
+    context.insert("client_id".into(), access.client.as_str().into());
+    context.insert("bulla:purpose".into(), PURPOSE.into());
+    details.insert("accessId".into(), id.into());
     if let Some((provider, name)) = &access.token {
-        parameters.insert("apiProvider".into(), provider.as_str().into());
-        parameters.insert("tokenName".into(), name.as_str().into());
-        parameters.insert(
-            "encryptionContext".into(),
-            json!({ "client_id": access.client.as_str(), "api_provider": provider.as_str(), "bulla:purpose": "token" }),
-        );
+        context.insert("api_provider".into(), provider.as_str().into());
+        if *name != TokenName::default() {
+            details.insert("tokenName".into(), name.as_str().into());
+        }
     }
     let mut event = Map::new();
-    let mut add = |name: &str, value: Value| event.insert(name.to_owned(), value);
-    add("accessId", id.into());
-    add("eventTime", time.to_string().into());
-    add("eventName", access.action.name().into());
-    add("readOnly", (!access.action.has_effect()).into());
-    add("requestParameters", parameters.into());
-    add("purpose", "token".into());
     match phase {
         Phase::Intent => {
-            add("phase", "intent".into());
+            details.insert("phase".into(), "intent".into());
         }
         Phase::Outcome(outcome) => {
-            add("phase", "outcome".into());
-            add("cacheHit", outcome.cache_hit.into());
+            details.insert("phase".into(), "outcome".into());
+            // As text: JSON's numbers end at 2^53 for many readers.
             if let Some(version) = outcome.version {
-                // As text: JSON's numbers end at 2^53 for many readers.
-                add("version", version.to_string().into());
+                details.insert("version".into(), version.to_string().into());
             }
-            if let Some(count) = outcome.count {
-                add("count", count.into());
+            if let Some(entries) = outcome.count {
+                details.insert("entries".into(), entries.to_string().into());
             }
+            event.insert("cache_hit".into(), outcome.cache_hit.into());
             if let Some(code) = outcome.failure {
-                add("errorCode", code.into());
+                event.insert("error_code".into(), code.into());
             }
         }
     }
+    event.insert("name".into(), access.action.name().into());
+    event.insert("time".into(), time.to_string().into());
+    event.insert("context".into(), context.into());
+    event.insert("purpose".into(), PURPOSE.into());
+    event.insert("details".into(), details.into());
     let mut line = Value::from(event).to_string().into_bytes();
     line.push(b'\n');
     line

@@ -21,6 +21,18 @@ pub(super) struct Directory {
 pub(super) struct Cursor {
     pub(super) segment: u64,
     pub(super) offset: u64,
+    /// Bytes from there on that are being posted as one batch, and may have been taken already; 0 for none.
+    pub(super) posting: usize,
+}
+
+impl Cursor {
+    pub(super) fn at(segment: u64, offset: u64) -> Self {
+        Self {
+            segment,
+            offset,
+            posting: 0,
+        }
+    }
 }
 
 impl Directory {
@@ -65,13 +77,14 @@ impl Directory {
         fs::remove_file(self.segment(segment))
     }
 
-    /// Reads whole lines from a place on, at most about `most` bytes; a line that a crash cut off is not one.
-    pub(super) fn read(&self, at: Cursor, most: usize) -> io::Result<Vec<u8>> {
+    /// Reads whole lines from a place on, at most so many and so many bytes; a line that a crash cut off is not one.
+    pub(super) fn read(&self, at: Cursor, most: usize, lines: usize) -> io::Result<Vec<u8>> {
         let mut file = File::open(self.segment(at.segment))?;
         file.seek(SeekFrom::Start(at.offset))?;
         let mut bytes = Vec::new();
         file.take(most as u64).read_to_end(&mut bytes)?;
-        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let end = ends.take(lines).last().map_or(0, |(at, _)| at + 1);
         bytes.truncate(end);
         Ok(bytes)
     }
@@ -82,14 +95,15 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Cursor::default()),
             Err(error) => return Err(error),
         };
-        let numbers = text.trim().split_once(' ');
-        let parsed = numbers.and_then(|(segment, offset)| {
+        let parsed = || {
+            let mut numbers = text.split_whitespace();
             Some(Cursor {
-                segment: segment.parse().ok()?,
-                offset: offset.parse().ok()?,
+                segment: numbers.next()?.parse().ok()?,
+                offset: numbers.next()?.parse().ok()?,
+                posting: numbers.next()?.parse().ok()?,
             })
-        });
-        parsed.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a cursor"))
+        };
+        parsed().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a cursor"))
     }
 
     pub(super) fn store_cursor(&self, cursor: Cursor) -> io::Result<()> {
@@ -100,7 +114,7 @@ impl Directory {
             .truncate(true)
             .mode(0o600)
             .open(&fresh)?;
-        writeln!(file, "{} {}", cursor.segment, cursor.offset)?;
+        writeln!(file, "{} {} {}", cursor.segment, cursor.offset, cursor.posting)?;
         file.sync_all()?;
         fs::rename(fresh, self.path.join("delivered"))
     }

@@ -1,9 +1,9 @@
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bulla_crypto::SecretBytes;
+use bulla_crypto::{SecretBytes, sha256};
 use http::header::HeaderValue;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
@@ -14,8 +14,10 @@ use super::writer::Written;
 use crate::fetch::HttpError;
 use crate::fetch::http::Endpoint;
 
-/// Bytes of events in one post, about.
-const BATCH_BYTES: usize = 256 * 1024;
+/// Bytes of events in one post: below the 256 KiB that the service takes.
+const BATCH_BYTES: usize = 192 * 1024;
+/// Events in one post.
+const BATCH_EVENTS: usize = 100;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Where events are posted to.
@@ -35,10 +37,13 @@ impl Post {
         })
     }
 
-    /// Posts lines as `{"events": […]}`; answers whether they were taken.
-    async fn post(&self, lines: &[u8]) -> bool {
-        let mut body = Vec::with_capacity(lines.len() + 16);
-        body.extend_from_slice(b"{\"events\":[");
+    /// Posts lines as one batch; answers whether they were taken.
+    ///
+    /// The batch is named by what is in it, each line of which has an id of its own: posted again, it is not taken again.
+    async fn post(&self, lines: &[u8], refused: &AtomicU64) -> bool {
+        let mut body = Vec::with_capacity(lines.len() + 128);
+        let name = hex::encode(sha256(lines));
+        body.extend_from_slice(format!("{{\"batch_id\":\"{name}\",\"events\":[").as_bytes());
         let events = lines.trim_ascii_end().split(|byte| *byte == b'\n');
         for (at, event) in events.enumerate() {
             if at > 0 {
@@ -53,7 +58,16 @@ impl Post {
         match timeout(self.timeout, posting).await {
             Ok(Ok(answer)) if answer.status.is_success() => true,
             Ok(Ok(answer)) => {
-                tracing::warn!(status = answer.status.as_u16(), "access events were not taken");
+                let status = answer.status.as_u16();
+                if answer.status.is_client_error() {
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(
+                        status,
+                        "the service refuses access events; the spool fills, and accesses fail when it is full"
+                    );
+                } else {
+                    tracing::warn!(status, "access events were not taken");
+                }
                 false
             }
             Ok(Err(error)) => {
@@ -103,32 +117,34 @@ async fn deliver(directory: &Directory, post: &Post, written: &Written) -> io::R
     let Some((segment, size)) = segments.iter().copied().find(|(number, _)| *number >= cursor.segment) else {
         return Ok(true);
     };
-    let at = Cursor {
-        segment,
-        offset: if segment == cursor.segment { cursor.offset } else { 0 },
+    let at = if segment == cursor.segment {
+        cursor
+    } else {
+        Cursor::at(segment, 0)
     };
-    let lines = directory.read(at, BATCH_BYTES)?;
+    let lines = match at.posting {
+        0 => directory.read(at, BATCH_BYTES, BATCH_EVENTS)?,
+        // It was posted before, and perhaps taken: the same once more, so that it has the same name.
+        posting => directory.read(at, posting, usize::MAX)?,
+    };
     if lines.is_empty() {
         if segment < writing {
             // Delivered, but for a line that was cut off and never acknowledged.
             written.subtract(size.saturating_sub(at.offset));
-            let next = Cursor {
-                segment: segment + 1,
-                offset: 0,
-            };
-            directory.store_cursor(next)?;
+            directory.store_cursor(Cursor::at(segment + 1, 0))?;
             directory.remove(segment)?;
         }
         return Ok(true);
     }
-    if !post.post(&lines).await {
+    if at.posting != lines.len() {
+        let posting = lines.len();
+        directory.store_cursor(Cursor { posting, ..at })?;
+    }
+    if !post.post(&lines, &written.refused).await {
         return Ok(false);
     }
     let length = lines.len() as u64;
-    directory.store_cursor(Cursor {
-        offset: at.offset + length,
-        ..at
-    })?;
+    directory.store_cursor(Cursor::at(segment, at.offset + length))?;
     written.subtract(length);
     Ok(true)
 }

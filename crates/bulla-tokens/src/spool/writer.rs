@@ -17,6 +17,7 @@ const TOGETHER: usize = 1_000;
 pub(super) struct Writer {
     requests: mpsc::Sender<Request>,
     waiting: Arc<AtomicU64>,
+    refused: Arc<AtomicU64>,
     written: watch::Receiver<u64>,
 }
 
@@ -29,6 +30,8 @@ struct Request {
 pub(super) struct Written {
     /// Bytes that wait for delivery.
     pub(super) waiting: Arc<AtomicU64>,
+    /// Posts that the service refused.
+    pub(super) refused: Arc<AtomicU64>,
     /// The segment that is being written; changes with each sync.
     pub(super) segment: watch::Receiver<u64>,
 }
@@ -73,6 +76,7 @@ impl Writer {
         Ok(Self {
             requests,
             waiting,
+            refused: Arc::default(),
             written,
         })
     }
@@ -89,9 +93,14 @@ impl Writer {
         self.waiting.load(Ordering::SeqCst)
     }
 
+    pub(super) fn refused_posts(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     pub(super) fn written(&self) -> Written {
         Written {
             waiting: Arc::clone(&self.waiting),
+            refused: Arc::clone(&self.refused),
             segment: self.written.clone(),
         }
     }
