@@ -2,21 +2,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_crypto::sha256;
 use bulla_envelope::KeyRing;
 use bulla_model::{AccountId, Region};
 use bulla_service::{Call, Caller, Service, ServiceProvider};
-use bulla_tokens::{ClientId, ClientKey, ClientKeyError, ClientKeys};
+use bulla_tokens::{ClientId, ClientKey, ClientKeyError, ClientKeys, ClientTemplate};
 
-/// Names the alias of each client's key in the service: `alias/tokens-{client}` or `alias/tokens-{client_hash}`.
-///
-/// `{client}` takes letters, digits, `/`, `_` and `-`, at most 200 of them; `{client_hash}` is the client's SHA-256 in hex.
+/// Names the alias of each client's key in the service by a [`ClientTemplate`]: `alias/tokens-{client}` or `alias/tokens-{client_hash}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AliasTemplate {
-    before: String,
-    hashed: bool,
-    after: String,
-}
+pub struct AliasTemplate(ClientTemplate);
 
 /// A template without `{client}` or `{client_hash}`, or that names no alias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +21,11 @@ impl AliasTemplate {
     /// # Errors
     /// [`AliasTemplateError`].
     pub fn new(template: &str) -> Result<Self, AliasTemplateError> {
-        let (before, rest) = template.split_once('{').ok_or(AliasTemplateError)?;
-        let (what, after) = rest.split_once('}').ok_or(AliasTemplateError)?;
-        let hashed = match what {
-            "client" => false,
-            "client_hash" => true,
-            _ => return Err(AliasTemplateError),
-        };
-        if !before.starts_with("alias/") || [before, after].iter().any(|part| part.contains(['{', '}'])) {
+        let template = ClientTemplate::new(template).map_err(|_| AliasTemplateError)?;
+        if !template.beginning().starts_with("alias/") {
             return Err(AliasTemplateError);
         }
-        Ok(Self {
-            before: before.to_owned(),
-            hashed,
-            after: after.to_owned(),
-        })
+        Ok(Self(template))
     }
 
     /// Names a client's alias.
@@ -50,20 +33,7 @@ impl AliasTemplate {
     /// # Errors
     /// [`ClientKeyError::NotAliasSafe`].
     pub fn alias(&self, client: &ClientId) -> Result<String, ClientKeyError> {
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
-        let name = client.as_str();
-        let part = if self.hashed {
-            sha256(name.as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect()
-        } else if name.len() <= 200 && name.bytes().all(safe) {
-            name.to_owned()
-        } else {
-            let client = client.clone();
-            return Err(ClientKeyError::NotAliasSafe { client });
-        };
-        Ok(format!("{}{part}{}", self.before, self.after))
+        self.0.name(client)
     }
 }
 
@@ -168,25 +138,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_template_gives_each_client_an_alias_of_its_own() {
+    fn a_template_names_an_alias_of_each_client() {
         let template = AliasTemplate::new("alias/tokens-{client}").expect("a template");
-        let alias = |client: &str| template.alias(&ClientId::new(client).expect("a client"));
-        assert_eq!(alias("acme").expect("an alias"), "alias/tokens-acme");
-        assert!(matches!(alias("a client"), Err(ClientKeyError::NotAliasSafe { .. })));
-        let hashed = AliasTemplate::new("alias/t-{client_hash}").expect("a template");
-        let client = ClientId::new("a client").expect("a client");
-        assert_eq!(hashed.alias(&client).expect("an alias").len(), "alias/t-".len() + 64);
-    }
-
-    #[test]
-    fn a_template_that_would_give_everybody_one_key_is_refused() {
-        for wrong in [
-            "alias/tokens",
-            "tokens-{client}",
-            "alias/{tenant}",
-            "alias/{client}{client}",
-            "alias/{client",
-        ] {
+        let client = ClientId::new("acme").expect("a client");
+        assert_eq!(template.alias(&client).expect("an alias"), "alias/tokens-acme");
+        for wrong in ["alias/tokens", "tokens-{client}", "{client}"] {
             assert_eq!(AliasTemplate::new(wrong), Err(AliasTemplateError), "{wrong}");
         }
     }

@@ -4,11 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_crypto::sha256;
 use bulla_envelope::KeyRing;
 use bulla_kms::KeyProvider;
 
-use crate::ClientId;
+use crate::{ClientId, ClientTemplate};
 
 /// Says under which key a client's tokens are sealed. There is never a shared key by default.
 ///
@@ -61,15 +60,11 @@ pub enum ClientKeyError {
     },
 }
 
-/// Names each client's key by a template: `alias/tokens-{client}`, or `alias/tokens-{client_hash}` for names of any kind.
-///
-/// `{client}` takes letters, digits, `/`, `_` and `-`, at most 200 of them. `{client_hash}` is the client's SHA-256 in hex.
+/// Names each client's key by a [`ClientTemplate`]: `alias/tokens-{client}`, or `alias/tokens-{client_hash}` for names of any kind.
 #[derive(Debug)]
 pub struct KeyTemplate {
     provider: Arc<dyn KeyProvider>,
-    before: String,
-    hashed: bool,
-    after: String,
+    template: ClientTemplate,
     ring: KeyRing,
 }
 
@@ -79,21 +74,9 @@ impl KeyTemplate {
     /// # Errors
     /// [`ClientKeyError::Template`].
     pub fn new(provider: Arc<dyn KeyProvider>, template: &str, ring: KeyRing) -> Result<Self, ClientKeyError> {
-        let (before, rest) = template.split_once('{').ok_or(ClientKeyError::Template)?;
-        let (what, after) = rest.split_once('}').ok_or(ClientKeyError::Template)?;
-        let hashed = match what {
-            "client" => false,
-            "client_hash" => true,
-            _ => return Err(ClientKeyError::Template),
-        };
-        if [before, after].iter().any(|part| part.contains(['{', '}'])) {
-            return Err(ClientKeyError::Template);
-        }
         Ok(Self {
             provider,
-            before: before.to_owned(),
-            hashed,
-            after: after.to_owned(),
+            template: ClientTemplate::new(template)?,
             ring,
         })
     }
@@ -103,21 +86,8 @@ impl KeyTemplate {
     /// # Errors
     /// [`ClientKeyError::NotAliasSafe`].
     pub fn name(&self, client: &ClientId) -> Result<String, ClientKeyError> {
-        let part = if self.hashed {
-            hex::encode(sha256(client.as_str().as_bytes()))
-        } else if is_alias_safe(client) {
-            client.as_str().to_owned()
-        } else {
-            let client = client.clone();
-            return Err(ClientKeyError::NotAliasSafe { client });
-        };
-        Ok(format!("{}{part}{}", self.before, self.after))
+        self.template.name(client)
     }
-}
-
-fn is_alias_safe(client: &ClientId) -> bool {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-');
-    client.as_str().len() <= 200 && client.as_str().bytes().all(safe)
 }
 
 #[async_trait]
@@ -161,47 +131,7 @@ impl ClientKeys for KeyTable {
 
 #[cfg(test)]
 mod tests {
-    use bulla_testkit::FaultyProvider;
-
     use super::*;
-
-    fn template(text: &str) -> Result<KeyTemplate, ClientKeyError> {
-        KeyTemplate::new(FaultyProvider::in_memory(), text, KeyRing::default())
-    }
-
-    #[test]
-    fn a_template_names_each_clients_key() {
-        let client = ClientId::new("acme-1/eu").unwrap();
-        let name = |text: &str| template(text).unwrap().name(&client).unwrap();
-        assert_eq!(name("alias/tokens-{client}"), "alias/tokens-acme-1/eu");
-        assert_eq!(name("alias/{client}/x"), "alias/acme-1/eu/x");
-        let hashed = name("alias/t-{client_hash}");
-        assert_eq!(hashed.len(), "alias/t-".len() + 64);
-    }
-
-    #[test]
-    fn a_name_that_no_alias_may_have_is_refused_where_it_would_be_part_of_one() {
-        for client in ["a b", "é", "a:b", "{client}", "a.b"] {
-            let client = ClientId::new(client).unwrap();
-            let error = template("alias/{client}").unwrap().name(&client).unwrap_err();
-            assert!(matches!(error, ClientKeyError::NotAliasSafe { .. }));
-            assert!(template("alias/{client_hash}").unwrap().name(&client).is_ok());
-        }
-    }
-
-    #[test]
-    fn a_template_that_would_give_everybody_one_key_is_refused() {
-        for wrong in [
-            "alias/tokens",
-            "alias/{}",
-            "alias/{tenant}",
-            "{client}{client}",
-            "a}{client}",
-            "{client",
-        ] {
-            assert!(matches!(template(wrong), Err(ClientKeyError::Template)), "{wrong}");
-        }
-    }
 
     #[tokio::test]
     async fn a_client_that_is_not_in_the_table_has_no_key() {

@@ -31,6 +31,7 @@ mod redis;
 mod spool;
 mod stats;
 pub mod store;
+mod template;
 mod token;
 mod vault;
 
@@ -49,5 +50,6 @@ pub use redis::{RedisConfig, RedisConfigError, RedisStore};
 pub use spool::{Spool, SpoolConfig, SpoolError};
 pub use stats::VaultStats;
 pub use store::{StoreError, StoreErrorKind, TokenStore};
+pub use template::ClientTemplate;
 pub use token::{About, Listed, MAX_VALUE_BYTES, NewToken, Stored, Token};
 pub use vault::{Page, TokenVault, VaultBuilder, VaultSettings};

@@ -83,6 +83,16 @@ async fn worker() {
     }
 }
 
+/// A process that ends with the test, also where that fails while the process is stopped.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 struct Setting {
     redis: RedisServer,
     files: tempfile::TempDir,
@@ -106,20 +116,20 @@ impl Setting {
         vault.authorise(&token("a", "p"), refresh).await.unwrap();
     }
 
-    fn start(&self, kind: &str, times: usize) -> Child {
+    fn start(&self, kind: &str, times: usize) -> Worker {
         let (redis, directory, url) = (self.redis.url(), self.files.path().display(), self.server.url());
-        Command::new(std::env::current_exe().unwrap())
+        let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "worker", "--nocapture"])
             .env(
                 "BULLA_TEST_FETCH_WORKER",
                 format!("{redis}|{directory}|{url}|{kind}|{times}"),
             )
             .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .spawn();
+        Worker(child.unwrap())
     }
 
-    fn start_all(&self, kind: &str) -> Vec<Child> {
+    fn start_all(&self, kind: &str) -> Vec<Worker> {
         (0..PROCESSES).map(|_| self.start(kind, EACH)).collect()
     }
 
@@ -130,12 +140,12 @@ impl Setting {
 }
 
 /// What all of them got, and how often.
-fn results(processes: Vec<Child>) -> BTreeMap<String, usize> {
+fn results(processes: Vec<Worker>) -> BTreeMap<String, usize> {
     let mut got = BTreeMap::new();
     for mut process in processes {
         let mut text = String::new();
-        process.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        assert!(process.wait().unwrap().success(), "{text}");
+        process.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(process.0.wait().unwrap().success(), "{text}");
         for line in text.lines() {
             // The harness prints on the same line where it can.
             if let Some((_, what)) = line.split_once("got ") {
@@ -211,14 +221,14 @@ async fn a_lease_holder_that_is_stopped_burns_no_grant_where_the_server_has_a_re
     setting.authorise().await;
     let holder = setting.start("refresh", EACH);
     setting.server.wait(|state| state.requests == 1);
-    stop(&holder);
+    stop(&holder.0);
     setting.server.release();
     setting.server.wait(|state| state.answered == 1);
     // The others wait until the lease has ended, and ask with the same refresh token.
     let others = (1..PROCESSES).map(|_| setting.start("refresh", EACH)).collect();
     let got = results(others);
     assert_eq!(got, BTreeMap::from([("token-1".to_owned(), (PROCESSES - 1) * EACH)]));
-    go_on(&holder);
+    go_on(&holder.0);
     assert_eq!(results(vec![holder]), BTreeMap::from([("token-1".to_owned(), EACH)]));
     let state = setting.server.state();
     assert_eq!((state.generation, state.refused, state.most_in_flight), (1, 0, 1));
@@ -233,7 +243,7 @@ async fn a_lease_holder_that_was_stopped_brings_its_refresh_token_back_where_the
     setting.authorise().await;
     let holder = setting.start("refresh", 1);
     setting.server.wait(|state| state.requests == 1);
-    stop(&holder);
+    stop(&holder.0);
     setting.server.release();
     setting.server.wait(|state| state.answered == 1);
     // Somebody else comes after the lease, with a refresh token that is used up by now.
@@ -242,7 +252,7 @@ async fn a_lease_holder_that_was_stopped_brings_its_refresh_token_back_where_the
         results(vec![other]),
         BTreeMap::from([("NeedsAuthorisation".to_owned(), 1)])
     );
-    go_on(&holder);
+    go_on(&holder.0);
     // The holder has what replaced it, and the grant lives.
     assert_eq!(results(vec![holder]), BTreeMap::from([("token-2".to_owned(), 1)]));
     assert_eq!(setting.server.state().generation, 2);

@@ -8,6 +8,7 @@ use bulla_testkit::{FaultyProvider, TestClock};
 use bulla_tokens::fetch::{FetchError, Fetcher};
 use bulla_tokens::{TokenError, TokenVault, Unrecorded, VaultSettings};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::support::redis_server::RedisServer;
 use crate::support::script::{Answer, Script};
@@ -45,8 +46,33 @@ fn fetcher(script: &Arc<Script>) -> Arc<dyn Fetcher> {
     Arc::clone(script) as _
 }
 
-fn secret(text: &str) -> SecretBytes {
-    SecretBytes::from_vec(text.as_bytes().to_vec())
+async fn authorise(vault: &TokenVault, refresh_token: &str) {
+    let refresh_token = SecretBytes::from_vec(refresh_token.as_bytes().to_vec());
+    vault.authorise(&token("a", "p"), refresh_token).await.unwrap();
+}
+
+fn refreshing() -> Script {
+    Script {
+        refresh: true,
+        ..Script::default()
+    }
+}
+
+/// A fetch whose provider has been asked, and answers `late` with the refresh token `r1` once it is let.
+async fn held_at_the_provider(vault: &TokenVault) -> (Arc<Script>, JoinHandle<Result<String, TokenError>>) {
+    let script = Script {
+        gate: Some(Semaphore::new(0)),
+        ..refreshing()
+    };
+    let script = Arc::new(script.then(Answer::Token("late", Some("r1"))));
+    let asking = {
+        let (vault, script) = (vault.clone(), Arc::clone(&script));
+        tokio::spawn(async move { fetch(&vault, &script).await })
+    };
+    while script.in_flight.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    (script, asking)
 }
 
 async fn fetch(vault: &TokenVault, script: &Arc<Script>) -> Result<String, TokenError> {
@@ -173,16 +199,13 @@ async fn refresh_tokens_are_replaced_one_generation_a_refresh() {
     let setting = Setting::new();
     let vault = setting.vault();
     let script = Arc::new(
-        Script {
-            refresh: true,
-            ..Script::default()
-        }
-        .then(Answer::Token("t1", Some("r1")))
-        .then(Answer::Token("t2", Some("r2")))
-        .then(Answer::Token("t3", None)),
+        refreshing()
+            .then(Answer::Token("t1", Some("r1")))
+            .then(Answer::Token("t2", Some("r2")))
+            .then(Answer::Token("t3", None)),
     );
     assert_eq!(fetch(&vault, &script).await.unwrap_err().code(), "NeedsAuthorisation");
-    vault.authorise(&token("a", "p"), secret("r0")).await.unwrap();
+    authorise(&vault, "r0").await;
     for expected in ["t1", "t2", "t3"] {
         let fresh = vault.refresh(&token("a", "p"), &fetcher(&script)).await.unwrap();
         assert_eq!(fresh.value.expose_secret(), expected.as_bytes());
@@ -195,14 +218,11 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_refresh_token() {
     let setting = Setting::new();
     let vault = setting.vault();
     let script = Arc::new(
-        Script {
-            refresh: true,
-            ..Script::default()
-        }
-        .then(Answer::Fails(Script::lost()))
-        .then(Answer::Token("t1", Some("r1"))),
+        refreshing()
+            .then(Answer::Fails(Script::lost()))
+            .then(Answer::Token("t1", Some("r1"))),
     );
-    vault.authorise(&token("a", "p"), secret("r0")).await.unwrap();
+    authorise(&vault, "r0").await;
     assert_eq!(fetch(&vault, &script).await.unwrap(), "t1");
     assert_eq!(script.asked(), ["r0", "r0"]);
 }
@@ -212,15 +232,12 @@ async fn a_refused_grant_is_marked_and_deletes_nothing() {
     let setting = Setting::new();
     let vault = setting.vault();
     let script = Arc::new(
-        Script {
-            refresh: true,
-            ..Script::default()
-        }
-        .then(Answer::Token("t1", Some("r1")))
-        .then(Answer::Fails(FetchError::InvalidGrant))
-        .then(Answer::Fails(FetchError::InvalidGrant)),
+        refreshing()
+            .then(Answer::Token("t1", Some("r1")))
+            .then(Answer::Fails(FetchError::InvalidGrant))
+            .then(Answer::Fails(FetchError::InvalidGrant)),
     );
-    vault.authorise(&token("a", "p"), secret("r0")).await.unwrap();
+    authorise(&vault, "r0").await;
     fetch(&vault, &script).await.unwrap();
     let error = vault.refresh(&token("a", "p"), &fetcher(&script)).await.unwrap_err();
     assert_eq!(error.code(), "NeedsAuthorisation");
@@ -231,7 +248,7 @@ async fn a_refused_grant_is_marked_and_deletes_nothing() {
     // The token that is still valid is there, and so is what is kept of the grant.
     assert_eq!(fetch(&vault, &script).await.unwrap(), "t1");
     assert_eq!(setting.redis.cli(&["EXISTS", "bulla:tokens:{a}:s:p:default"]), "1");
-    vault.authorise(&token("a", "p"), secret("r9")).await.unwrap();
+    authorise(&vault, "r9").await;
     vault.refresh(&token("a", "p"), &fetcher(&script)).await.unwrap();
     assert_eq!(script.asked().last().unwrap(), "r9");
 }
@@ -241,15 +258,12 @@ async fn a_new_refresh_token_that_does_not_work_falls_back_on_the_one_before() {
     let setting = Setting::new();
     let vault = setting.vault();
     let script = Arc::new(
-        Script {
-            refresh: true,
-            ..Script::default()
-        }
-        .then(Answer::Token("t1", Some("r1")))
-        .then(Answer::Fails(FetchError::InvalidGrant))
-        .then(Answer::Token("t2", Some("r2"))),
+        refreshing()
+            .then(Answer::Token("t1", Some("r1")))
+            .then(Answer::Fails(FetchError::InvalidGrant))
+            .then(Answer::Token("t2", Some("r2"))),
     );
-    vault.authorise(&token("a", "p"), secret("r0")).await.unwrap();
+    authorise(&vault, "r0").await;
     fetch(&vault, &script).await.unwrap();
     let fresh = vault.refresh(&token("a", "p"), &fetcher(&script)).await.unwrap();
     assert_eq!(fresh.value.expose_secret(), b"t2");
@@ -265,22 +279,8 @@ async fn a_holder_whose_lease_ended_keeps_the_refresh_token_and_nothing_else() {
         ..VaultSettings::default()
     };
     let vault = setting.vault_with(short);
-    vault.authorise(&token("a", "p"), secret("r0")).await.unwrap();
-    let script = Arc::new(
-        Script {
-            refresh: true,
-            gate: Some(Semaphore::new(0)),
-            ..Script::default()
-        }
-        .then(Answer::Token("late", Some("r1"))),
-    );
-    let asking = {
-        let (vault, script) = (vault.clone(), Arc::clone(&script));
-        tokio::spawn(async move { fetch(&vault, &script).await })
-    };
-    while script.in_flight.load(Ordering::SeqCst) == 0 {
-        tokio::task::yield_now().await;
-    }
+    authorise(&vault, "r0").await;
+    let (script, asking) = held_at_the_provider(&vault).await;
     // As if the holder had slept beyond its lease.
     setting.redis.cli(&["DEL", "bulla:tokens:{a}:l:p:default"]);
     script.gate.as_ref().unwrap().add_permits(100);
@@ -293,22 +293,8 @@ async fn a_holder_whose_lease_ended_keeps_the_refresh_token_and_nothing_else() {
 async fn a_revocation_during_a_fetch_lets_nothing_of_it_be_stored() {
     let setting = Setting::new();
     let vault = setting.vault();
-    vault.authorise(&token("a", "p"), secret("r0")).await.unwrap();
-    let script = Arc::new(
-        Script {
-            refresh: true,
-            gate: Some(Semaphore::new(0)),
-            ..Script::default()
-        }
-        .then(Answer::Token("late", Some("r1"))),
-    );
-    let asking = {
-        let (vault, script) = (vault.clone(), Arc::clone(&script));
-        tokio::spawn(async move { fetch(&vault, &script).await })
-    };
-    while script.in_flight.load(Ordering::SeqCst) == 0 {
-        tokio::task::yield_now().await;
-    }
+    authorise(&vault, "r0").await;
+    let (script, asking) = held_at_the_provider(&vault).await;
     vault.revoke_client(&token("a", "p").client).await.unwrap();
     script.gate.as_ref().unwrap().add_permits(100);
     assert_eq!(asking.await.unwrap().unwrap_err().code(), "NeedsAuthorisation");
