@@ -8,11 +8,12 @@ use bulla_crypto::Context;
 use bulla_model::{BullaArn, KeyArn, KeyRef};
 use serde_json::{Map, Value};
 
-pub use self::announced::Announced;
+pub use self::announced::{Announced, Concluded};
 use crate::decision::{Decision, EventKind};
 use crate::limits::context_value;
 use crate::runner::{BULLA, Operation};
-use crate::{Call, Service, ServiceError};
+use crate::token_marks::Standing;
+use crate::{Call, Service, ServiceError, TokenVersion};
 
 /// One access to something that is not a KMS key: who asks is in the [`Call`], the rest is here.
 ///
@@ -42,6 +43,8 @@ pub struct Access {
     pub additional: Map<String, Value>,
     /// What went wrong already, though it may well be allowed: the event then says so. A denial stands above it.
     pub failure: Option<Failure>,
+    /// The version of a token that was read: held against the marks of the store at the commit, which it raises where it is the newest.
+    pub token: Option<TokenVersion>,
 }
 
 /// The actions of accesses; each may be on what is sealed under a key.
@@ -60,6 +63,9 @@ pub const ACCESS_ACTIONS: [&str; 12] = [
     "bulla:SealColumn",
 ];
 
+/// What an event says of a version that is too old.
+const OUTDATED: &str = "TokenReplayed";
+
 /// What went wrong with something that was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -76,6 +82,8 @@ pub struct Accessed {
     pub event_id: String,
     /// The key, as it was resolved.
     pub key: Option<KeyArn>,
+    /// Whether the version that was read is older than one that was there, or barred: it is not to leave the process. The event says so.
+    pub outdated: bool,
 }
 
 impl Access {
@@ -93,6 +101,7 @@ impl Access {
             purpose: None,
             additional: Map::new(),
             failure: None,
+            token: None,
         }
     }
 }
@@ -170,9 +179,17 @@ impl Operation for Access {
         told.failure = self.failure.clone().map(|failure| (failure.code, failure.message));
         decision.concerns(self.resource.shared());
         let key = decision.authorise_access(self).await?;
+        let outdated = match &self.token {
+            Some(seen) => decision.see(seen).await? != Standing::Newest,
+            None => false,
+        };
+        if outdated {
+            decision.told.failure = Some((OUTDATED.to_owned(), String::new()));
+        }
         Ok(Accessed {
             event_id,
             key: key.map(|key| key.arn.clone()),
+            outdated,
         })
     }
 }

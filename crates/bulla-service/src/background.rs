@@ -1,5 +1,7 @@
 //! What the service does by itself: rotations, deletions and expiries that are due, and counts that are to be written down.
 
+mod spent;
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -39,6 +41,10 @@ pub struct Sweep {
     pub deleted: u32,
     /// Keys of which imported material was deleted because it had come to its end.
     pub expired: u32,
+    /// Marks of tokens that barred nothing any more.
+    pub marks: u32,
+    /// Names of batches of events that were old enough to be forgotten.
+    pub batches: u32,
 }
 
 /// Starts the background task; it ends with the service.
@@ -81,7 +87,7 @@ async fn run(core: Weak<Core>, sweep: bool) {
 
 impl Service {
     /// Carries out what is due: rotates keys whose period has ended, deletes keys whose deletion date has passed, and
-    /// imported material whose end has come.
+    /// imported material whose end has come; and rows that bar nothing any more.
     ///
     /// The service does so by itself every fifteen minutes; a key past its deletion date is refused at once, without this. Any number
     /// of nodes may sweep at once.
@@ -155,9 +161,22 @@ impl Service {
                 }
             }
             if !full {
-                return failed.map_or(Ok(sweep), Err);
+                break;
             }
         }
+        for (table, swept) in [
+            (Table::TokenMarks, &mut sweep.marks),
+            (Table::AuditBatches, &mut sweep.batches),
+        ] {
+            match self.sweep_spent(table).await {
+                Ok(count) => *swept = count,
+                Err(error @ (ServiceError::Store(_) | ServiceError::ShuttingDown)) => return Err(error),
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        failed.map_or(Ok(sweep), Err)
     }
 }
 
@@ -392,7 +411,7 @@ impl Core {
         self.run(&self.own_call()?, &ResumeCommits).await
     }
 
-    fn own_call(&self) -> Result<Call, ServiceError> {
+    pub(crate) fn own_call(&self) -> Result<Call, ServiceError> {
         Ok(Call {
             caller: Caller {
                 kind: CallerKind::Service,

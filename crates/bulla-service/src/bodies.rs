@@ -102,6 +102,13 @@ body! {
         /// Of what the batch says, in hexadecimal.
         digest: String,
     }
+    /// Which versions of a token are too old, or of all of a client; its owner is `account/client`, as a digest.
+    TokenMarkBody {
+        /// The highest version that was seen; of a client, the highest that is barred.
+        mark: u64,
+        /// When the last version that it bars expires; `None` for never.
+        until: Option<Timestamp>,
+    }
     /// An API token; its owner is the principal's ARN.
     ApiTokenBody {
         enabled: bool,

@@ -11,7 +11,7 @@ use bulla_store::{Row, Table};
 
 use crate::bodies::{
     AccessKeyBody, AliasBody, ApiTokenBody, AuditBatchBody, Body, GroupBody, ImportBody, KeyBody, KeyVersionBody,
-    PrincipalBody, RoleBody, StoreKeyBody, VERSION,
+    PrincipalBody, RoleBody, StoreKeyBody, TokenMarkBody, VERSION,
 };
 use crate::grants::{GrantEntry, GrantSet};
 use crate::key_material::KeyMaterial;
@@ -27,6 +27,7 @@ pub(crate) enum Entry {
     AccessKey(Arc<AccessKeyEntry>),
     ApiToken(Arc<ApiTokenEntry>),
     AuditBatch(Arc<AuditBatchEntry>),
+    TokenMark(Arc<TokenMarkEntry>),
     Role(Arc<RoleEntry>),
     Group(Arc<GroupEntry>),
     Key(Arc<KeyEntry>),
@@ -134,6 +135,12 @@ pub(crate) struct AuditBatchEntry {
     pub(crate) body: AuditBatchBody,
 }
 
+#[derive(Debug)]
+pub(crate) struct TokenMarkEntry {
+    pub(crate) row: RowKey,
+    pub(crate) body: TokenMarkBody,
+}
+
 impl Entry {
     pub(crate) fn row(&self) -> &RowKey {
         match self {
@@ -141,6 +148,7 @@ impl Entry {
             Entry::AccessKey(entry) => &entry.row,
             Entry::ApiToken(entry) => &entry.row,
             Entry::AuditBatch(entry) => &entry.row,
+            Entry::TokenMark(entry) => &entry.row,
             Entry::Role(entry) => &entry.row,
             Entry::Group(entry) => &entry.row,
             Entry::Key(entry) => &entry.row,
@@ -161,6 +169,10 @@ impl Entry {
             Table::AuditBatches => Entry::AuditBatch(Arc::new(AuditBatchEntry {
                 row: key,
                 body: AuditBatchBody::from_bytes(&row.body)?,
+            })),
+            Table::TokenMarks => Entry::TokenMark(Arc::new(TokenMarkEntry {
+                row: key,
+                body: TokenMarkBody::from_bytes(&row.body)?,
             })),
             Table::ApiTokens => Entry::ApiToken(Arc::new(ApiTokenEntry::decode(key, row)?)),
             Table::Roles => {

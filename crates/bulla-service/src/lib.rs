@@ -52,9 +52,10 @@ mod runner;
 mod service;
 mod session;
 mod settings;
+mod token_marks;
 mod verification;
 
-pub use access::{ACCESS_ACTIONS, Access, Accessed, Announced, Failure};
+pub use access::{ACCESS_ACTIONS, Access, Accessed, Announced, Concluded, Failure};
 pub use administration::grants::{GiveGrantRequest, GivenGrant, GivenGrants, ListGivenGrantsRequest, TakeGrantRequest};
 pub use administration::{
     AccessKeyDescription, ApiTokenDescription, AssertedBatch, AssertedEvent, AuditPage, AuditQuery,
@@ -77,4 +78,5 @@ pub use refusal::Refusal;
 pub use service::Service;
 pub use session::SessionCredentials;
 pub use settings::{InitialiseSettings, Initialised, Mode, Root, Settings};
+pub use token_marks::{Lasts, TokenPlace, TokenVersion};
 pub use verification::{ForgedRow, Forgery, Verified};

@@ -9,14 +9,16 @@ use crate::error;
 use crate::query::{column, control, execute_raw, scalar};
 
 /// The newest version of the schema that this program knows.
-pub(crate) const KNOWN: u32 = 6;
+pub(crate) const KNOWN: u32 = 7;
 
 /// The word by which Bulla knows its own schema.
 const APPLICATION: &str = "bulla";
 
 /// The statements that lead to each version from the one before; only ever appended to.
 type Migration = fn(Dialect) -> Vec<String>;
-const MIGRATIONS: [Migration; KNOWN as usize] = [version_1, version_2, version_3, version_4, version_5, version_6];
+const MIGRATIONS: [Migration; KNOWN as usize] = [
+    version_1, version_2, version_3, version_4, version_5, version_6, version_7,
+];
 
 /// Brings the schema to the newest version, in one transaction where the database can (MySQL commits each `CREATE TABLE`, so there
 /// each statement can be repeated, and the version is written last). Two processes at once: the second waits, then finds it done.
@@ -216,6 +218,12 @@ fn version_6(dialect: Dialect) -> Vec<String> {
     let mut statements = Vec::new();
     create_table_of_rows(dialect, &mut statements, Table::Roles);
     create_table_of_rows(dialect, &mut statements, Table::Groups);
+    statements
+}
+
+fn version_7(dialect: Dialect) -> Vec<String> {
+    let mut statements = Vec::new();
+    create_table_of_rows(dialect, &mut statements, Table::TokenMarks);
     statements
 }
 

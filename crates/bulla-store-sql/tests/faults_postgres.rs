@@ -143,7 +143,7 @@ async fn a_newer_schema_and_a_foreign_one_are_refused() {
     for statement in ["UPDATE schema_version SET version = 7", "DROP TABLE schema_version"] {
         execute(&database.url, statement).await;
         assert!(
-            matches!(open(&database.url).await, Err(StoreError::Schema { known: 6, .. })),
+            matches!(open(&database.url).await, Err(StoreError::Schema { known: 7, .. })),
             "{statement}"
         );
     }

@@ -342,11 +342,11 @@ async fn a_store_of_the_first_version_is_migrated_and_keeps_its_rows() {
     // What the first version did not have.
     raw::execute(
         &url(&path),
-        "DROP TABLE grants; DROP TABLE key_usage; DROP TABLE api_tokens; DROP TABLE audit_batches; DROP TABLE roles; DROP TABLE user_groups; UPDATE schema_version SET version = 1",
+        "DROP TABLE grants; DROP TABLE key_usage; DROP TABLE api_tokens; DROP TABLE audit_batches; DROP TABLE roles; DROP TABLE user_groups; DROP TABLE token_marks; UPDATE schema_version SET version = 1",
     )
     .await;
     match SqlStore::open(OpenOptions::sqlite_file(&path).read_only(true)).await {
-        Err(StoreError::Schema { found, known: 6 }) => assert_eq!(found, "version 1, not migrated"),
+        Err(StoreError::Schema { found, known: 7 }) => assert_eq!(found, "version 1, not migrated"),
         other => panic!("{other:?}"),
     }
     let store = open(&path).await.expect("a store");

@@ -23,6 +23,8 @@ pub enum Table {
     ApiTokens,
     /// Batches of events that clients asserted; id is the bringer's ARN and the batch's name, owner his ARN.
     AuditBatches,
+    /// Which versions of tokens are too old; id is `account/client/place`, both as digests, or `account/client/epoch`.
+    TokenMarks,
     /// Roles; id is the ARN, owner the account.
     Roles,
     /// Groups of users; id is the ARN, owner the account.
@@ -33,7 +35,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in the order in which migrations create them.
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 15] = [
         Table::Settings,
         Table::StoreKeys,
         Table::AuditKeys,
@@ -48,6 +50,7 @@ impl Table {
         Table::AuditBatches,
         Table::Roles,
         Table::Groups,
+        Table::TokenMarks,
     ];
 
     /// The table's name in SQL, in the change feed and in audit events.
@@ -67,6 +70,7 @@ impl Table {
             Table::AuditBatches => "audit_batches",
             Table::Roles => "roles",
             Table::Groups => "user_groups",
+            Table::TokenMarks => "token_marks",
         }
     }
 

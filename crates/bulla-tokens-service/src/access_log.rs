@@ -9,6 +9,7 @@ use bulla_tokens::{Access, AccessError, AccessLog, Action, Outcome, Pending, Tok
 use serde_json::{Map, Value};
 
 use crate::KeyNames;
+use crate::marks::version;
 
 /// Decides and records what one caller does with the vault, by the policies and grants of the service.
 ///
@@ -59,7 +60,12 @@ impl AccessLog for ServiceAccessLog {
         let asker = Arc::clone(&self.asker);
         if access.action.has_effect() {
             let announced = asker.service.announce(&asker.call, asked).await.map_err(refused)?;
-            return Ok(Box::new(Effect { asker, announced }));
+            let gives = access.action == Action::Refresh;
+            return Ok(Box::new(Effect {
+                asker,
+                announced,
+                gives,
+            }));
         }
         asker.service.precheck(&asker.call, &asked).await.map_err(refused)?;
         Ok(Box::new(Read { asker, asked }))
@@ -79,12 +85,12 @@ impl Pending for Read {
         asked.cache_hit = Some(outcome.cache_hit);
         asked.additional = told(outcome);
         asked.failure = outcome.failure.map(failure);
-        asker
-            .service
-            .access(&asker.call, asked)
-            .await
-            .map(drop)
-            .map_err(refused)
+        asked.token = outcome.seen.as_ref().map(|seen| version(&asker.account, seen));
+        match asker.service.access(&asker.call, asked).await {
+            Ok(accessed) if accessed.outdated => Err(AccessError::Outdated),
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused(error)),
+        }
     }
 }
 
@@ -92,18 +98,30 @@ impl Pending for Read {
 struct Effect {
     asker: Arc<Asker>,
     announced: Announced,
+    /// Whether a token is given out.
+    gives: bool,
 }
 
 #[async_trait]
 impl Pending for Effect {
     async fn finish(self: Box<Self>, outcome: &Outcome) -> Result<(), AccessError> {
-        let Self { asker, announced } = *self;
+        let Self {
+            asker,
+            mut announced,
+            gives,
+        } = *self;
+        if let Some(seen) = &outcome.seen {
+            announced.wrote(version(&asker.account, seen));
+        }
         let concluded = match outcome.failure {
             None => Ok(told(outcome)),
             Some(code) => Err(failure(code)),
         };
-        let concluding = asker.service.conclude(&asker.call, announced, concluded);
-        concluding.await.map_err(refused)
+        match asker.service.conclude(&asker.call, announced, concluded).await {
+            Ok(concluded) if gives && concluded.barred => Err(AccessError::Outdated),
+            Ok(_) => Ok(()),
+            Err(error) => Err(refused(error)),
+        }
     }
 }
 

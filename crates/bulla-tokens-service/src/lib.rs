@@ -6,11 +6,13 @@
 //! `bulla-server` can't use it either, for it must not know Redis: its resource of tokens takes a port, and the program implements that with this.
 //!
 //! A façade holds one [`TokenVault`](bulla_tokens::TokenVault) over [`ServiceKeys`], and for each request makes
-//! `vault.recording(Arc::new(ServiceAccessLog::new(service, call, account, names)))`. What makes an old value unbelievable is still
-//! [`ProcessMarks`](bulla_tokens::ProcessMarks): it ends with the process. [`Marks`](bulla_tokens::Marks) in the service's store are to come.
+//! `vault.recording(Arc::new(ServiceAccessLog::new(service, call, account, names)))`. The vault
+//! is built with [`ServiceMarks`], so that an old value is refused by all nodes and after a restart.
 
 mod access_log;
 mod keys;
+mod marks;
 
 pub use access_log::ServiceAccessLog;
 pub use keys::{AliasTemplate, AliasTemplateError, KeyNames, ServiceKeys};
+pub use marks::ServiceMarks;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{ClientId, Provider, TokenName};
+use crate::place::Place;
+use crate::{ClientId, Lasts, Provider, TokenName};
 
 /// Decides and records each use of the vault, before a value leaves or an effect is acknowledged.
 ///
@@ -90,6 +91,19 @@ pub struct Outcome {
     pub count: Option<u64>,
     /// Why it failed, as a stable code; `None` for a success. `NotFound` is a failure too.
     pub failure: Option<&'static str>,
+    /// The version of a token that a success read or wrote, for a log that also keeps [`Marks`](crate::Marks).
+    pub seen: Option<Seen>,
+}
+
+/// A version of a token that was read or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it lies.
+    pub place: Place,
+    /// Its number.
+    pub version: u64,
+    /// For how long it could be brought back.
+    pub lasts: Lasts,
 }
 
 /// An access was denied, or not recorded.
@@ -104,6 +118,9 @@ pub enum AccessError {
     /// The event is not durable.
     #[error("the access was not recorded, and without its event there is none")]
     Unrecorded(#[source] Arc<dyn Error + Send + Sync>),
+    /// What was read is older than one that was there before, or was revoked meanwhile; that is recorded.
+    #[error("the stored value is older than one that was there before, or was revoked")]
+    Outdated,
 }
 
 /// Admits everything and records nothing: a choice that is written down where a vault is made.

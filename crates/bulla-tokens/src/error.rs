@@ -73,6 +73,7 @@ impl TokenError {
             Self::Access(AccessError::Denied(_)) => "AccessDenied",
             Self::Access(AccessError::Key(_)) => "KeyUnusable",
             Self::Access(AccessError::Unrecorded(_)) => "AccessNotRecorded",
+            Self::Access(AccessError::Outdated) => "TokenReplayed",
             Self::ClientKey(ClientKeyError::Failed { .. }) => "KeyUnavailable",
             Self::ClientKey(_) => "NoKeyForClient",
             Self::Limit(_) | Self::Context(_) => "ValidationError",

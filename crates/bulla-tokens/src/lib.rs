@@ -38,12 +38,12 @@ mod vault;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
-pub use access::{Access, AccessError, AccessLog, Action, Outcome, Pending, Unrecorded};
+pub use access::{Access, AccessError, AccessLog, Action, Outcome, Pending, Seen, Unrecorded};
 pub use content::LimitError;
 pub use embedded::EmbeddedStore;
 pub use error::TokenError;
 pub use keys::{ClientKey, ClientKeyError, ClientKeys, KeyTable, KeyTemplate};
-pub use marks::{Marks, MarksError, ProcessMarks};
+pub use marks::{Lasts, Marks, MarksError, ProcessMarks};
 pub use names::{ClientId, MAX_NAME_BYTES, NameError, Provider, TokenName, TokenRef};
 pub use place::Prefix;
 pub use redis::{RedisConfig, RedisConfigError, RedisStore};

@@ -19,17 +19,35 @@ pub trait Marks: Send + Sync + fmt::Debug {
     /// The lowest version of this place that is to be believed.
     async fn lowest(&self, client: &ClientId, place: &Place) -> Result<u64, MarksError>;
 
-    /// Raises the mark of a place to `version`; it matters at least until `until` (`None`: for ever).
-    async fn raise(
-        &self,
-        client: &ClientId,
-        place: &Place,
-        version: u64,
-        until: Option<Timestamp>,
-    ) -> Result<(), MarksError>;
+    /// Raises the mark of a place to `version`, which could be brought back for as long as it `lasts`.
+    async fn raise(&self, client: &ClientId, place: &Place, version: u64, lasts: Lasts) -> Result<(), MarksError>;
+
+    /// Whether the [`AccessLog`](crate::AccessLog) raises the marks of tokens, with what each access saw
+    /// ([`Outcome::seen`](crate::Outcome::seen)): then only those of other entries come here.
+    fn are_raised_by_log(&self) -> bool {
+        false
+    }
 
     /// Raises the epoch of a client: nothing of it with a version up to `version` is believed again.
     async fn revoke(&self, client: &ClientId, version: u64) -> Result<(), MarksError>;
+}
+
+/// For how long a version could be brought back, and so has to be barred once there is a newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// Until its sealed expiry.
+    Until(Timestamp),
+    /// For ever: it has none.
+    Always,
+    /// It holds nothing: it is that of a deletion. What was before it is barred for as long as it was anyway.
+    Deleted,
+}
+
+impl Lasts {
+    /// That of a value with this sealed expiry.
+    pub fn of(expires: Option<Timestamp>) -> Self {
+        expires.map_or(Self::Always, Self::Until)
+    }
 }
 
 /// Marks can't be read or raised.
@@ -78,28 +96,29 @@ impl ProcessMarks {
 #[async_trait]
 impl Marks for ProcessMarks {
     async fn lowest(&self, client: &ClientId, place: &Place) -> Result<u64, MarksError> {
-        let now = self.clock.now();
         let state = self.state();
-        let live = |mark: &&Mark| mark.until.is_none_or(|until| now < until);
-        let mark = state.marks.get(place).filter(live).map_or(0, |mark| mark.version);
+        // Whatever its time: an older version that was never seen may outlive all that were.
+        let mark = state.marks.get(place).map_or(0, |mark| mark.version);
         let epoch = state.epochs.get(client).map_or(0, |epoch| epoch.saturating_add(1));
         Ok(mark.max(epoch))
     }
 
-    async fn raise(
-        &self,
-        _: &ClientId,
-        place: &Place,
-        version: u64,
-        until: Option<Timestamp>,
-    ) -> Result<(), MarksError> {
+    async fn raise(&self, _: &ClientId, place: &Place, version: u64, lasts: Lasts) -> Result<(), MarksError> {
         let now = self.clock.now();
         let mut state = self.state();
         if let Some(mark) = state.marks.get_mut(place) {
             mark.version = mark.version.max(version);
-            mark.until = mark.until.and_then(|before| until.map(|until| until.max(before)));
+            mark.until = match lasts {
+                Lasts::Until(until) => mark.until.map(|before| until.max(before)),
+                Lasts::Always => None,
+                Lasts::Deleted => mark.until,
+            };
             return Ok(());
         }
+        let until = match lasts {
+            Lasts::Until(until) => Some(until),
+            Lasts::Always | Lasts::Deleted => None,
+        };
         if state.marks.len() >= MOST {
             state.marks.retain(|_, mark| mark.until.is_none_or(|until| now < until));
         }

@@ -394,7 +394,7 @@ fn translate(error: TokenError) -> TokensError {
         TokenError::Malformed => K::Malformed,
         TokenError::NotAuthentic => K::NotAuthentic,
         TokenError::ForeignKey => K::ForeignKey,
-        TokenError::Replayed => K::Replayed,
+        TokenError::Replayed | TokenError::Access(AccessError::Outdated) => K::Replayed,
         TokenError::Marks(_) => K::MarksUnavailable,
         TokenError::FetchedElsewhere => K::FetchInProgress,
         TokenError::Fetch(error) => match error {

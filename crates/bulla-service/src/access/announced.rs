@@ -1,11 +1,12 @@
 use bulla_audit::Intent;
 use serde_json::{Map, Value};
 
-use super::{Access, Accessed, Failure};
+use super::{Access, Accessed, Failure, OUTDATED};
 use crate::committer::CommitError;
 use crate::decision::{Decision, EventKind};
 use crate::runner::Operation;
-use crate::{Call, Service, ServiceError};
+use crate::token_marks::Standing;
+use crate::{Call, Service, ServiceError, TokenVersion};
 
 /// An effect outside the store that was allowed and announced; to be concluded with its outcome.
 ///
@@ -15,12 +16,25 @@ use crate::{Call, Service, ServiceError};
 pub struct Announced {
     access: Access,
     accessed: Accessed,
+    token: Option<TokenVersion>,
+}
+
+/// An effect whose outcome is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concluded {
+    /// Whether the version that it wrote was revoked meanwhile: it is not to leave the process. The event says so.
+    pub barred: bool,
 }
 
 impl Announced {
     /// The event that announces it, and its key.
     pub fn accessed(&self) -> &Accessed {
         &self.accessed
+    }
+
+    /// Says which version of a token the effect wrote: the mark of its place is raised to it with the event that concludes.
+    pub fn wrote(&mut self, token: TokenVersion) {
+        self.token = Some(token);
     }
 }
 
@@ -37,6 +51,7 @@ impl Service {
         Ok(Announced {
             access: access.0,
             accessed,
+            token: None,
         })
     }
 
@@ -52,8 +67,12 @@ impl Service {
         call: &Call,
         announced: Announced,
         outcome: Result<Map<String, Value>, Failure>,
-    ) -> Result<(), ServiceError> {
-        let Announced { access, accessed } = announced;
+    ) -> Result<Concluded, ServiceError> {
+        let Announced {
+            access,
+            accessed,
+            token,
+        } = announced;
         for _ in 0..self.core.max_decisions {
             let mut decision = Decision::new(&self.core, call);
             decision.concerns(access.resource.shared());
@@ -66,12 +85,26 @@ impl Service {
                 Ok(response) => decision.response.clone_from(response),
                 Err(failure) => decision.told.failure = Some((failure.code.clone(), failure.message.clone())),
             }
+            let standing = match (&token, &outcome) {
+                (Some(token), Ok(_)) => self.core.named(decision.see(token).await).await?,
+                _ => Standing::Newest,
+            };
+            if standing == Standing::Barred {
+                decision.told.failure = Some((OUTDATED.to_owned(), String::new()));
+            }
             let (event, _) = self
                 .core
                 .event(&decision, access.event(), Operation::parameters(&access), None)?;
-            // It read nothing; stale it is only where so much changed at once that nobody knows what.
-            match self.core.commit(decision.seen, Vec::new(), Vec::new(), event).await {
-                Ok(()) => return Ok(()),
+            // But for marks it read nothing; stale it is only where those moved, or so much changed at once that nobody knows what.
+            let Decision {
+                seen, reads, writes, ..
+            } = decision;
+            match self.core.commit(seen, reads, writes, event).await {
+                Ok(()) => {
+                    return Ok(Concluded {
+                        barred: standing == Standing::Barred,
+                    });
+                }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Failed(error)) => return Err(error),
             }

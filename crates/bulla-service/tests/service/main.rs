@@ -54,5 +54,6 @@ mod signing;
 mod signing_calls;
 mod signing_refusals;
 mod tags;
+mod token_marks;
 mod verification;
 mod web_identity;

@@ -4,7 +4,7 @@ use crate::access::{Access, Action, Outcome};
 use crate::place::Kind;
 use crate::stats::count;
 use crate::store::Condition;
-use crate::{TokenError, TokenRef, TokenVault};
+use crate::{Lasts, TokenError, TokenRef, TokenVault};
 
 impl TokenVault {
     /// Deletes a token; answers whether there was one. Its version is remembered for a day, so that an older value does not come back.
@@ -30,6 +30,7 @@ impl TokenVault {
             Ok(Put::Stored(version)) => {
                 count(&self.inner.counters.deletes);
                 outcome.version = Some(version);
+                outcome.seen = Some(self.inner.seen(token, version, Lasts::Deleted));
                 Ok(true)
             }
             Ok(Put::Absent) => {

@@ -16,7 +16,7 @@ use crate::fetch::{FetchError, FetchRequest, Fetched, Fetcher};
 use crate::place::Kind;
 use crate::stats::count;
 use crate::store::{Acquired, Condition, Lease};
-use crate::{About, Token, TokenError, TokenRef, TokenVault};
+use crate::{About, Lasts, Token, TokenError, TokenRef, TokenVault};
 
 /// Attempts at the provider under one lease where the answer was lost.
 const ATTEMPTS: u32 = 3;
@@ -124,13 +124,16 @@ impl TokenVault {
         let access = Access::of_token(Action::Refresh, token);
         let asked = async {
             let fetched = self.ask_and_store(token, fetcher, secret.as_ref(), &mut holding).await;
-            let version = match &fetched {
-                Ok(Attempt::Fetched(token)) => Some(token.version),
-                _ => None,
-            };
-            let outcome = Outcome {
-                version,
-                ..Outcome::default()
+            let outcome = match &fetched {
+                Ok(Attempt::Fetched(fetched)) => Outcome {
+                    version: Some(fetched.version),
+                    seen: Some(
+                        self.inner
+                            .seen(token, fetched.version, Lasts::of(fetched.about.expires)),
+                    ),
+                    ..Outcome::default()
+                },
+                _ => Outcome::default(),
             };
             (outcome, fetched)
         };
@@ -403,7 +406,7 @@ impl TokenVault {
         let place = self.inner.place(token, Kind::State);
         self.inner
             .marks
-            .raise(&token.client, &place, opened.version, None)
+            .raise(&token.client, &place, opened.version, Lasts::Always)
             .await?;
         Ok((state, opened.version))
     }

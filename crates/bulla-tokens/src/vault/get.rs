@@ -1,8 +1,11 @@
-use crate::access::{Access, Action, Outcome};
-use crate::{Token, TokenError, TokenRef, TokenVault};
+use crate::access::{Access, AccessError, Action, Outcome};
+use crate::{Lasts, Token, TokenError, TokenRef, TokenVault};
 
 /// What events say of a get that found nothing.
 pub(super) const NOT_FOUND: &str = "NotFound";
+
+/// How often a value is read that is overtaken before it may leave.
+const READS: u32 = 3;
 
 impl TokenVault {
     /// Gives a token out; `None` where it was never there, was deleted or revoked, or has expired.
@@ -12,8 +15,11 @@ impl TokenVault {
     /// # Errors
     /// [`TokenError`]; what lies there and can't be believed is an error, never `None`.
     pub async fn get(&self, token: &TokenRef) -> Result<Option<Token>, TokenError> {
-        let access = Access::of_token(Action::Get, token);
-        self.recorded(access, self.found(token)).await
+        retried(|| {
+            let access = Access::of_token(Action::Get, token);
+            self.recorded(access, self.found(token))
+        })
+        .await
     }
 
     pub(super) async fn found(&self, token: &TokenRef) -> (Outcome, Result<Option<Token>, TokenError>) {
@@ -21,13 +27,14 @@ impl TokenVault {
         let now = self.inner.clock.now();
         let (outcome, result) = match read {
             // "A reader MUST NOT give out a token at or after it."
-            Ok(Some((token, cache_hit))) if token.about.is_valid_at(now) => {
+            Ok(Some((found, cache_hit))) if found.about.is_valid_at(now) => {
                 let outcome = Outcome {
-                    version: Some(token.version),
+                    version: Some(found.version),
                     cache_hit,
+                    seen: Some(self.inner.seen(token, found.version, Lasts::of(found.about.expires))),
                     ..Outcome::default()
                 };
-                (outcome, Ok(Some(token)))
+                (outcome, Ok(Some(found)))
             }
             Ok(_) => {
                 let outcome = Outcome {
@@ -41,4 +48,18 @@ impl TokenVault {
         self.inner.count_get(result.as_ref().map(Option::is_some));
         (outcome, result)
     }
+}
+
+/// Reads again where another instance wrote a newer version after the read, and before the log had it. What is still as old is refused: the
+/// marks have been told by then.
+pub(super) async fn retried<T, F: Future<Output = Result<T, TokenError>>>(
+    mut read: impl FnMut() -> F,
+) -> Result<T, TokenError> {
+    for _ in 1..READS {
+        match read().await {
+            Err(TokenError::Access(AccessError::Outdated)) => {}
+            other => return other,
+        }
+    }
+    read().await
 }

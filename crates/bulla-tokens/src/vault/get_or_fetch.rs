@@ -4,10 +4,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::fetching::Attempt;
+use super::get::retried;
 use crate::access::{Access, Action, Outcome};
 use crate::fetch::Fetcher;
 use crate::place::Kind;
-use crate::{Token, TokenError, TokenRef, TokenVault};
+use crate::{Lasts, Token, TokenError, TokenRef, TokenVault};
 
 /// How long a waiting process lets pass between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -23,8 +24,11 @@ impl TokenVault {
     /// # Errors
     /// [`TokenError`]; [`TokenError::Fetch`] where the provider gave none.
     pub async fn get_or_fetch(&self, token: &TokenRef, fetcher: &Arc<dyn Fetcher>) -> Result<Token, TokenError> {
-        let access = Access::of_token(Action::Get, token);
-        self.recorded(access, self.obtained(token, fetcher)).await
+        retried(|| {
+            let access = Access::of_token(Action::Get, token);
+            self.recorded(access, self.obtained(token, fetcher))
+        })
+        .await
     }
 
     /// Fetches a token anew though the one that is there may be valid; once, over all processes that ask at the same time.
@@ -41,7 +45,7 @@ impl TokenVault {
                 Err(TokenError::Replayed) => 0,
                 Err(error) => return (Outcome::default(), Err(error)),
             };
-            outcome_of(self.fetch_once(token, fetcher, stale, true).await, false)
+            self.outcome_of(token, self.fetch_once(token, fetcher, stale, true).await)
         };
         self.recorded(access, refreshed).await
     }
@@ -56,7 +60,7 @@ impl TokenVault {
             }
             // What is too old is not used: a Redis that lost its last writes in a failover has such.
             (_, Ok(None) | Err(TokenError::Replayed)) => {
-                outcome_of(self.fetch_once(token, fetcher, 0, false).await, false)
+                self.outcome_of(token, self.fetch_once(token, fetcher, 0, false).await)
             }
             (outcome, Err(error)) => (outcome, Err(error)),
         }
@@ -135,13 +139,16 @@ impl TokenVault {
             }
         });
     }
-}
 
-fn outcome_of(result: Result<Token, TokenError>, cache_hit: bool) -> (Outcome, Result<Token, TokenError>) {
-    let outcome = Outcome {
-        version: result.as_ref().ok().map(|token| token.version),
-        cache_hit,
-        ..Outcome::default()
-    };
-    (outcome, result)
+    fn outcome_of(&self, token: &TokenRef, result: Result<Token, TokenError>) -> (Outcome, Result<Token, TokenError>) {
+        let outcome = match &result {
+            Ok(found) => Outcome {
+                version: Some(found.version),
+                seen: Some(self.inner.seen(token, found.version, Lasts::of(found.about.expires))),
+                ..Outcome::default()
+            },
+            Err(_) => Outcome::default(),
+        };
+        (outcome, result)
+    }
 }

@@ -8,7 +8,7 @@ use crate::content;
 use crate::place::Kind;
 use crate::stats::count;
 use crate::store::Condition;
-use crate::{About, NewToken, Stored, TokenError, TokenRef, TokenVault};
+use crate::{About, Lasts, NewToken, Stored, TokenError, TokenRef, TokenVault};
 
 impl TokenVault {
     /// Keeps a token, in place of one that may be there.
@@ -51,6 +51,7 @@ impl TokenVault {
         }
         let outcome = Outcome {
             version,
+            seen: version.map(|version| self.inner.seen(token, version, Lasts::of(expires))),
             ..Outcome::default()
         };
         (outcome, result)

@@ -49,6 +49,7 @@ impl TokenVault {
                 condition: Condition::Version(opened.version),
                 lease: None,
             };
+            // Where the log raises marks, this one is raised by who reads it next: what was there before has the same content.
             if let Put::Stored(_) = self.inner.write_at(&token, kind, &sealing).await? {
                 count += 1;
             }

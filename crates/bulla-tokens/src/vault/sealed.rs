@@ -10,7 +10,7 @@ use crate::content;
 use crate::place::{Kind, Place};
 use crate::stats::count;
 use crate::store::{Condition, Entry, Lease, Write, Written, next_version};
-use crate::{Token, TokenError, TokenRef};
+use crate::{Lasts, Seen, Token, TokenError, TokenRef};
 
 /// How often a write is tried again because another one came between.
 const TRIES: u32 = 16;
@@ -76,17 +76,27 @@ impl Inner {
         }))
     }
 
-    /// Reads a token, valid or not; the mark is raised to its version.
+    /// Names a version of a token for the log.
+    pub(crate) fn seen(&self, token: &TokenRef, version: u64, lasts: Lasts) -> Seen {
+        Seen {
+            place: self.place(token, Kind::Token),
+            version,
+            lasts,
+        }
+    }
+
+    /// Reads a token, valid or not; the mark is raised to its version, unless the log does that.
     pub(crate) async fn read_token(&self, token: &TokenRef) -> Result<Option<(Token, bool)>, TokenError> {
         let Some(opened) = self.open_at(token, Kind::Token).await? else {
             return Ok(None);
         };
         let (about, value) = content::decode(&opened.content).ok_or(TokenError::Malformed)?;
-        let place = self.place(token, Kind::Token);
-        self.marks
-            .raise(&token.client, &place, opened.version, about.expires)
-            .await?;
         let version = opened.version;
+        if !self.marks.are_raised_by_log() {
+            let place = self.place(token, Kind::Token);
+            let lasts = Lasts::of(about.expires);
+            self.marks.raise(&token.client, &place, version, lasts).await?;
+        }
         Ok(Some((Token { value, version, about }, opened.cache_hit)))
     }
 
@@ -119,9 +129,10 @@ impl Inner {
             };
             match self.store.write(&place, &write).await? {
                 Written::Stored => {
-                    self.marks
-                        .raise(&token.client, &place, version, sealing.expires)
-                        .await?;
+                    if kind == Kind::State || !self.marks.are_raised_by_log() {
+                        let lasts = sealing.content.map_or(Lasts::Deleted, |_| Lasts::of(sealing.expires));
+                        self.marks.raise(&token.client, &place, version, lasts).await?;
+                    }
                     return Ok(Put::Stored(version));
                 }
                 Written::Conflict(there) => {

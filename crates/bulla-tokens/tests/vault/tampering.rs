@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use bulla_tokens::TokenVault;
+use bulla_testkit::TestClock;
+use bulla_tokens::{TokenVault, Unrecorded};
 
 use crate::support::redis_server::RedisServer;
-use crate::support::{builder, get, provider, token, value};
+use crate::support::{builder, get, provider, recorded_builder, token, value};
 
 const HEAD: usize = 21;
 
@@ -65,6 +67,26 @@ async fn an_older_value_that_is_put_back_is_refused_by_who_saw_the_newer() {
     vault.delete(&token("a", "p")).await.unwrap();
     redis.set(&key("a", "p"), &old);
     assert_eq!(refused(&vault, "a", "p").await, "TokenReplayed");
+}
+
+#[tokio::test]
+async fn an_older_value_that_lives_longer_is_refused_also_after_the_newer_has_expired() {
+    let (redis, keys, clock) = (RedisServer::start(), provider(&["a"]), Arc::new(TestClock::default()));
+    let vault = || {
+        let store = Arc::new(redis.store());
+        recorded_builder(store, &keys, Arc::new(Unrecorded), Arc::clone(&clock) as _).build()
+    };
+    let (writer, reader) = (vault(), vault());
+    let minutes = |text: &str, minutes: u64| value(text).with_ttl(Duration::from_secs(60 * minutes));
+    writer.put(&token("a", "p"), minutes("hunter2", 60)).await.unwrap();
+    let old = redis.get(&key("a", "p"));
+    writer.put(&token("a", "p"), minutes("new", 1)).await.unwrap();
+    // It never saw the older one, nor how long that lives.
+    assert!(get(&reader, &token("a", "p")).await.is_some());
+    clock.advance(Duration::from_secs(61));
+    redis.set(&key("a", "p"), &old);
+    assert_eq!(refused(&reader, "a", "p").await, "TokenReplayed");
+    assert_eq!(refused(&writer, "a", "p").await, "TokenReplayed");
 }
 
 #[tokio::test]
