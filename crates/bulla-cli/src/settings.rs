@@ -124,6 +124,7 @@ pub(crate) struct TokenSettings {
     pub(crate) key: Option<String>,
     pub(crate) table: Option<PathBuf>,
     pub(crate) poll_seconds: Option<u32>,
+    pub(crate) call_price: Option<String>,
 }
 
 /// `[oidc]`.

@@ -80,6 +80,11 @@ impl Parts {
         })
     }
 
+    /// The beginning of the vault's store keys.
+    pub(crate) fn prefix(&self) -> &Prefix {
+        &self.settings.prefix
+    }
+
     /// Makes the vault; `marks` are those of this process where none are given.
     pub(crate) fn vault(
         &self,
@@ -157,6 +162,6 @@ fn redis(
     Ok(Arc::new(store))
 }
 
-fn misuse(what: &str, error: &dyn std::error::Error) -> anyhow::Error {
+pub(crate) fn misuse(what: &str, error: &dyn std::error::Error) -> anyhow::Error {
     Explained::misuse(format!("{what}: {error}")).into()
 }

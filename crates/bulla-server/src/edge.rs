@@ -16,7 +16,7 @@ use crate::body::BodyMemory;
 use crate::codec::{self, Codec, Sender};
 use crate::config::{AuthMode, Limits};
 use crate::dev::{self, DevClock};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, render_tokens};
 use crate::network::{Network, client_address, is_local_name, is_same_host, is_secure};
 use crate::readiness::Readiness;
 use crate::request_id::RequestIds;
@@ -187,7 +187,10 @@ impl Edge {
     }
 
     fn metrics_page(&self) -> Response<Full<Bytes>> {
-        let text = self.metrics.render(self.service.metrics(), self.signing_keys.len());
+        let mut text = self.metrics.render(self.service.metrics(), self.signing_keys.len());
+        if let Some(tokens) = &self.tokens {
+            render_tokens(&mut text, &tokens.stats());
+        }
         let mut response = Response::new(Full::new(text.into()));
         response.headers_mut().insert(
             CONTENT_TYPE,

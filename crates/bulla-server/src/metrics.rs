@@ -7,6 +7,7 @@ use std::time::Duration;
 use bulla_service::Histogram;
 
 use crate::aws::{Operation, ROUTES, STS_ACTIONS};
+use crate::tokens::TokenStats;
 
 /// Everything that an operation can end in; what is not listed counts as `other`.
 const OUTCOMES: &[&str] = &[
@@ -315,6 +316,64 @@ pub(crate) fn render_histogram(text: &mut String, name: &str, labels: &str, hist
         text,
         "{name}_sum{labels_alone} {sum}\n{name}_count{labels_alone} {total}"
     );
+}
+
+/// Writes what the token vault of this process counts.
+pub(crate) fn render_tokens(text: &mut String, stats: &TokenStats) {
+    for (name, kind, help, value) in [
+        ("hits_total", "counter", "Gets that found a token.", stats.hits),
+        ("misses_total", "counter", "Gets that found none.", stats.misses),
+        (
+            "refused_total",
+            "counter",
+            "Gets that refused what they found.",
+            stats.refused,
+        ),
+        ("puts_total", "counter", "Tokens written.", stats.puts),
+        (
+            "deletes_total",
+            "counter",
+            "Tokens deleted, without those of a revocation.",
+            stats.deletes,
+        ),
+        (
+            "refreshes_total",
+            "counter",
+            "Times that a provider was asked for a token.",
+            stats.refreshes,
+        ),
+        (
+            "refresh_failures_total",
+            "counter",
+            "Times that it gave none.",
+            stats.refresh_failures,
+        ),
+        (
+            "kms_calls_total",
+            "counter",
+            "Calls to key services for tokens.",
+            stats.kms_calls,
+        ),
+        (
+            "kms_calls_saved_total",
+            "counter",
+            "Opens and seals of tokens that needed no call.",
+            stats.kms_calls_saved,
+        ),
+        ("clients", "gauge", "Clients whose keys are held.", stats.clients),
+        (
+            "oldest_key_seconds",
+            "gauge",
+            "Age of the oldest data key held for opening tokens.",
+            stats.oldest_key_seconds,
+        ),
+    ] {
+        // Writing to a text does not fail.
+        let _ = writeln!(
+            text,
+            "# HELP bulla_tokens_{name} {help}\n# TYPE bulla_tokens_{name} {kind}\nbulla_tokens_{name} {value}"
+        );
+    }
 }
 
 #[cfg(test)]

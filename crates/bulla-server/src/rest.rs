@@ -30,6 +30,7 @@ mod revoke_tokens;
 mod route;
 mod take_grant;
 mod token_body;
+mod token_stats;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -53,6 +53,40 @@ pub trait Tokens: Send + Sync + fmt::Debug {
 
     /// Fetches a token anew from its provider.
     async fn refresh(&self, asked: &TokenCall<'_>, token: &TokenPath) -> Result<Stored, TokensError>;
+
+    /// Tells what the vault has done since this process began, and what calls to key services cost. Decides and records nothing: the façade does.
+    fn stats(&self) -> TokenStats;
+}
+
+/// What a vault has done since its process began.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenStats {
+    /// Gets that found a token.
+    pub hits: u64,
+    /// Gets that found none, or one that had expired.
+    pub misses: u64,
+    /// Gets that refused what they found.
+    pub refused: u64,
+    /// Tokens written.
+    pub puts: u64,
+    /// Tokens deleted, without those of a revocation.
+    pub deletes: u64,
+    /// Times that a provider was asked for a token.
+    pub refreshes: u64,
+    /// Times that it gave none.
+    pub refresh_failures: u64,
+    /// Calls to key services, by all clients.
+    pub kms_calls: u64,
+    /// Opens and seals that needed none.
+    pub kms_calls_saved: u64,
+    /// Clients whose keys are held.
+    pub clients: u64,
+    /// Age in seconds of the oldest data key held for opening.
+    pub oldest_key_seconds: u64,
+    /// What the calls cost, as an amount and a currency.
+    pub cost: String,
+    /// What those that were saved would have cost.
+    pub cost_saved: String,
 }
 
 /// Who asks, and what for.

@@ -48,7 +48,7 @@ pub use names::{ClientId, MAX_NAME_BYTES, NameError, Provider, TokenName, TokenR
 pub use place::Prefix;
 pub use redis::{RedisConfig, RedisConfigError, RedisStore};
 pub use spool::{Spool, SpoolConfig, SpoolError};
-pub use stats::VaultStats;
+pub use stats::{CallPrice, CallPriceError, VaultStats};
 pub use store::{StoreError, StoreErrorKind, TokenStore};
 pub use template::ClientTemplate;
 pub use token::{About, Listed, MAX_VALUE_BYTES, NewToken, Stored, Token};

@@ -7,11 +7,12 @@ use bulla_kms::KeyProvider;
 use bulla_model::{Clock, Region};
 use bulla_server::tokens::Tokens;
 use bulla_service::{Service, ServiceProvider};
-use bulla_tokens::Unrecorded;
+use bulla_tokens::{CallPrice, CallPriceError, Unrecorded};
+use bulla_tokens_service::ServiceMarks;
 
 use crate::settings::{Environment, TokenSettings};
 use crate::vault::port::VaultPort;
-use crate::vault::{DEFAULT_KEY, Parts};
+use crate::vault::{DEFAULT_KEY, Parts, misuse};
 
 /// Builds the vault of a service: over the store that is set, in development mode over a file in its directory; else there is none.
 ///
@@ -30,13 +31,20 @@ pub(super) async fn mount(
         return Ok(None);
     };
     let account = service.account().clone();
-    let own: Arc<dyn KeyProvider> = Arc::new(ServiceProvider::new(service.clone(), account, region.clone()));
+    let own: Arc<dyn KeyProvider> = Arc::new(ServiceProvider::new(service.clone(), account.clone(), region.clone()));
+    let price = match &settings.call_price {
+        Some(price) => price
+            .parse()
+            .map_err(|error: CallPriceError| misuse("tokens.call_price", &error))?,
+        None => CallPrice::default(),
+    };
     let key = key(settings, environment, development);
     let parts = Parts::new(settings, environment, store, &key, directory, Some(&own), &clock).await?;
     let fetchers = parts.table.fetchers()?;
     // Nobody asks without a log of his own: the port gives each request one.
-    let vault = parts.vault(Arc::new(Unrecorded), None, clock);
-    let port = VaultPort::new(vault, service.clone(), region, parts.keys, fetchers, development);
+    let marks = ServiceMarks::new(service.clone(), account, parts.prefix().clone());
+    let vault = parts.vault(Arc::new(Unrecorded), Some(Arc::new(marks)), clock);
+    let port = VaultPort::new(vault, service.clone(), region, parts.keys, fetchers, development).priced(price);
     Ok(Some(Arc::new(port)))
 }
 

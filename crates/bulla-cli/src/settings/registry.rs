@@ -285,6 +285,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "how often the state of a client's key is asked for where it is held elsewhere",
     ),
     setting(
+        "tokens.call_price",
+        "BULLA_TOKENS__CALL_PRICE",
+        None,
+        Kind::Text,
+        "0.03 USD",
+        "what 10,000 calls to the key service cost, for the cost that /v1/tokens/stats tells",
+    ),
+    setting(
         "oidc.ca",
         "BULLA_OIDC__CA",
         None,

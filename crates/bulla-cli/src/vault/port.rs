@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::Region;
 use bulla_server::tokens::{
-    NewToken, Stored, Token, TokenAbout, TokenCall, TokenPage, TokenPath, Tokens, TokensError, TokensErrorKind,
+    NewToken, Stored, Token, TokenAbout, TokenCall, TokenPage, TokenPath, TokenStats, Tokens, TokensError,
+    TokensErrorKind,
 };
 use bulla_service::{Call, Caller, Service, ServiceError};
 use bulla_tokens::fetch::{FetchError, Fetcher};
 use bulla_tokens::{
-    About, Access, AccessError, AccessLog, Action, ClientId, ClientKeyError, Outcome, Pending, Provider,
+    About, Access, AccessError, AccessLog, Action, CallPrice, ClientId, ClientKeyError, Outcome, Pending, Provider,
     StoreErrorKind, TokenError, TokenName, TokenRef, TokenVault,
 };
 use bulla_tokens_service::{KeyNames, ServiceAccessLog};
@@ -29,6 +30,8 @@ pub(crate) struct VaultPort {
     fetchers: Fetchers,
     /// In development mode everybody is the administrator, and clients get their keys: those that have theirs.
     development: Option<Mutex<HashSet<ClientId>>>,
+    /// Of calls to key services.
+    price: CallPrice,
 }
 
 /// How tokens are fetched: the first rule that is about a token.
@@ -87,7 +90,14 @@ impl VaultPort {
             names,
             fetchers,
             development: development.then(Mutex::default),
+            price: CallPrice::default(),
         }
+    }
+
+    /// Says what calls to key services cost; AWS's price unless said.
+    pub(crate) fn priced(mut self, price: CallPrice) -> Self {
+        self.price = price;
+        self
     }
 
     /// The vault as this caller has it.
@@ -284,6 +294,25 @@ impl Tokens for VaultPort {
             version: refreshed.version,
             expires: refreshed.about.expires,
         })
+    }
+
+    fn stats(&self) -> TokenStats {
+        let stats = self.vault.stats();
+        TokenStats {
+            hits: stats.hits,
+            misses: stats.misses,
+            refused: stats.refused,
+            puts: stats.puts,
+            deletes: stats.deletes,
+            refreshes: stats.fetches,
+            refresh_failures: stats.fetch_failures,
+            kms_calls: stats.kms_calls,
+            kms_calls_saved: stats.kms_calls_saved,
+            clients: stats.clients as u64,
+            oldest_key_seconds: stats.oldest_key_seconds,
+            cost: self.price.of(stats.kms_calls),
+            cost_saved: self.price.of(stats.kms_calls_saved),
+        }
     }
 }
 

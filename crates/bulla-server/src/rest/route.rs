@@ -92,6 +92,7 @@ routes! {
     give_grant,
     list_given_grants,
     take_grant,
+    token_stats,
 }
 
 /// What a method and a path lead to.

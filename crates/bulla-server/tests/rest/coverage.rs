@@ -38,6 +38,7 @@ fn case(name: &str) -> Option<(&'static str, Value)> {
         ),
         "ListGivenGrants" => ("/v1/grants", Value::Null),
         "TakeGrant" => (TAKE, Value::Null),
+        "ReadTokenStats" => ("/v1/tokens/stats", Value::Null),
         _ => return None,
     })
 }

@@ -86,6 +86,7 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
             Value::Null,
         ),
         ("GET", "/v1/tokens?client=a", "/v1/tokens", Value::Null),
+        ("GET", "/v1/tokens/stats", "/v1/tokens/stats", Value::Null),
         ("POST", "/v1/tokens/batch-get", "/v1/tokens/batch-get", batch),
         (
             "PUT",

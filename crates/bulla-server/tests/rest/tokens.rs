@@ -48,7 +48,7 @@ async fn mount(config: &mut ServerConfig, service: &Service, directory: &Path) {
     fetchers.add(None, provider, name, Arc::new(Always));
     let region = REGION.parse().unwrap();
     let port = VaultPort::new(vault, service.clone(), region, Arc::new(template), fetchers, false);
-    config.tokens = Some(Arc::new(port));
+    config.tokens = Some(Arc::new(port.priced("0.05 EUR".parse().unwrap())));
 }
 
 /// A provider that always gives a token.
@@ -393,4 +393,30 @@ async fn a_service_without_a_vault_says_so() {
     let h = Harness::start().await;
     let ann = User::new(&h, "ann", Role::Admin).await;
     problem(&ann.get(&h, "/v1/tokens/a/p").await, 404, "no_token_vault");
+}
+
+#[tokio::test]
+async fn what_the_vault_did_is_in_the_stats_with_its_price_and_on_the_metrics_page() {
+    let h = with_tokens().await;
+    let ann = User::new(&h, "ann", Role::Admin).await;
+    let put = json!({"value": "s3cret", "ttl_seconds": 900});
+    ann.send(&h, "PUT", "/v1/tokens/a/stripe", &put).await;
+    for path in ["/v1/tokens/a/stripe", "/v1/tokens/a/stripe", "/v1/tokens/a/none"] {
+        ann.get(&h, path).await;
+    }
+    ann.send(&h, "POST", "/v1/tokens/a/fetched/refresh", &Value::Null).await;
+    let stats = ann.get(&h, "/v1/tokens/stats").await.json();
+    assert_eq!((&stats["hits"], &stats["misses"]), (&json!(2), &json!(1)), "{stats}");
+    assert_eq!((&stats["puts"], &stats["refreshes"]), (&json!(1), &json!(1)), "{stats}");
+    assert!(stats["kms_calls_saved"].as_u64().unwrap() >= 2, "{stats}");
+    assert!(stats["cost_saved"].as_str().unwrap().ends_with(" EUR"), "{stats}");
+    let page = request(&h, "GET", "/metrics", "", "").await.text();
+    for line in [
+        "# TYPE bulla_tokens_hits_total counter",
+        "bulla_tokens_hits_total 2",
+        "bulla_tokens_refreshes_total 1",
+        "bulla_tokens_clients 1",
+    ] {
+        assert!(page.lines().any(|of_page| of_page == line), "{line}\n{page}");
+    }
 }
