@@ -23,6 +23,8 @@ mod content;
 mod embedded;
 mod error;
 pub mod fetch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod keys;
 mod marks;
 mod names;

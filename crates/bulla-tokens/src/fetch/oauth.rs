@@ -138,7 +138,7 @@ impl OAuthClient {
         self.read(answer)
     }
 
-    fn read(&self, answer: Answer) -> Result<Fetched, FetchError> {
+    pub(crate) fn read(&self, answer: Answer) -> Result<Fetched, FetchError> {
         let status = answer.status;
         let unusable = || {
             FetchError::AnswerLost(Arc::new(NotAnAnswer {

@@ -97,7 +97,9 @@ impl FetchState {
         let failures = reader.u32()?;
         let (lease, since) = (reader.u64()?, time(reader.u64()?)?);
         let intent = match flags & INTENT {
-            0 => None,
+            // "0 where no intent is open".
+            0 if lease == 0 && since.is_none() => None,
+            0 => return None,
             _ => Some(Intent { lease, since: since? }),
         };
         let (current, previous) = (token(&mut reader)?, token(&mut reader)?);
@@ -171,6 +173,10 @@ mod tests {
             let cut = SecretBytes::from_vec(bytes.expose_secret()[..length].to_vec());
             assert!(FetchState::decode(&cut).is_none());
         }
+        // Numbers of an intent, and none open.
+        let mut closed = bytes.expose_secret().to_vec();
+        closed[1] &= !INTENT;
+        assert!(FetchState::decode(&SecretBytes::from_vec(closed)).is_none());
         let mut longer = bytes.expose_secret().to_vec();
         longer.push(0);
         assert!(FetchState::decode(&SecretBytes::from_vec(longer)).is_none());
