@@ -1,5 +1,6 @@
 //! `bulla serve --dev`.
 
+use std::path::Path;
 use std::process::Command;
 
 use bulla_testkit::BullaProcess;
@@ -60,4 +61,38 @@ fn a_token_ends_with_its_time_and_with_a_fresh_start_and_comes_back_with_the_dir
     assert_eq!(get(&server, "/v1/tokens/acme/stripe", other), "kept");
     assert_eq!(get(&server, "/v1/tokens/globex/stripe", ""), "not_found");
     server.stop().expect("it stops by itself");
+}
+
+#[test]
+fn the_example_for_node_shares_a_token_with_nothing_but_fetch() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tokens-node");
+    let package = std::fs::read_to_string(example.join("package.json")).expect("a package");
+    let package: Value = serde_json::from_str(&package).expect("JSON");
+    assert!(package.get("dependencies").is_none() && package.get("devDependencies").is_none());
+    let server = BullaProcess::dev(BULLA).expect("a dev server starts");
+    let output = Command::new("npm")
+        .args(["start", "--silent"])
+        .current_dir(&example)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", std::env::temp_dir())
+        .env("npm_config_update_notifier", "false")
+        .env("BULLA_ENDPOINT", server.endpoint())
+        .output()
+        .expect("npm runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{printed} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(
+        lines[0],
+        "both have the same token: true; the provider was asked 1 time(s)"
+    );
+    assert_eq!(lines[2], "after the revocation the other instance finds: null");
+    assert!(lines[3].starts_with("too long a value is refused: HTTP 4"), "{printed}");
+    let (_, logs) = server.stop().expect("it stops by itself");
+    assert!(!logs.contains("access-1"), "{logs}");
 }
