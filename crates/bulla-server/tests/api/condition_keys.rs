@@ -118,9 +118,8 @@ async fn every_condition_key_is_filled_from_the_request_that_has_it() {
     let account = server.initialised.account.clone();
     let app = server.person(&account, "app").await;
     let tags = [("Floor".to_owned(), "3".to_owned())];
-    let tagged = server
-        .service
-        .tag_principal(&server.operator_of(&account), app.arn.clone(), tags.into());
+    let operator = server.operator_of(&account);
+    let tagged = server.service.tag_principal(&operator, app.arn.clone(), tags.into());
     tagged.await.unwrap();
     let mut found = Vec::new();
     for row in rows(account.as_str()) {
