@@ -62,7 +62,7 @@ pub struct FetchRequest<'a> {
 /// What a provider gave.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The token.
+    /// The token; empty where the answer has none that can be used. Then the refresh token that came with it is kept all the same.
     pub value: SecretBytes,
     /// How long it is valid, counted from when the provider was asked; `None` for ever.
     pub ttl: Option<Duration>,

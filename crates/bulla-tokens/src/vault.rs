@@ -17,6 +17,7 @@ use crate::{ClientId, Provider, TokenError, TokenName, TokenRef, VaultStats};
 
 mod authorise;
 mod delete;
+mod fetched;
 mod fetching;
 mod flights;
 mod get;

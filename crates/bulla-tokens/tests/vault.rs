@@ -5,6 +5,8 @@ mod support;
 
 #[path = "vault/access.rs"]
 mod access;
+#[path = "vault/answers.rs"]
+mod answers;
 #[path = "vault/chaos.rs"]
 mod chaos;
 #[path = "vault/fetching.rs"]

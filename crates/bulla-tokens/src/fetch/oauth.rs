@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use bulla_crypto::SecretBytes;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::Deserialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::http::{Answer, Endpoint, HttpError};
@@ -146,8 +147,7 @@ impl OAuthClient {
             }))
         };
         if status.is_success() {
-            let good: Good = serde_json::from_slice(answer.body.expose_secret()).map_err(|_| unusable())?;
-            return self.fetched(good).ok_or_else(unusable);
+            return self.fetched(answer.body.expose_secret()).ok_or_else(unusable);
         }
         if status.as_u16() == 429 || (status.as_u16() == 503 && answer.headers.contains_key(RETRY_AFTER)) {
             let retry_after = retry_after(&answer.headers);
@@ -169,50 +169,82 @@ impl OAuthClient {
         }
     }
 
-    fn fetched(&self, good: Good) -> Option<Fetched> {
-        let value = secret_from(good.access_token);
-        let refresh_token = good.refresh_token.map(secret_from).filter(|token| !token.is_empty());
+    /// Reads a success; `None` where it has neither a token nor a refresh token.
+    ///
+    /// The provider has acted, and a refresh token that it gave is nowhere else: what is odd beside it is passed over.
+    fn fetched(&self, body: &[u8]) -> Option<Fetched> {
+        let Ok(good) = serde_json::from_slice::<Good>(body) else {
+            let rescued: Rescued = serde_json::from_slice(body).ok()?;
+            return self.fetched_of(Good::of(rescued));
+        };
+        self.fetched_of(good)
+    }
+
+    fn fetched_of(&self, good: Good) -> Option<Fetched> {
+        let value = good.access_token.and_then(text).map(secret_from);
+        let refresh_token = good.refresh_token.and_then(text).map(secret_from);
+        let refresh_token = refresh_token.filter(|token| !token.is_empty());
+        let value = value.filter(|value| !value.is_empty());
+        if value.is_none() && refresh_token.is_none() {
+            return None;
+        }
         let seconds = match good.expires_in {
-            None => None,
-            Some(Seconds::Number(seconds)) => Some(seconds),
-            Some(Seconds::Text(text)) => Some(text.parse().ok()?),
+            Some(Value::Number(seconds)) => seconds.as_f64(),
+            Some(Value::String(seconds)) => seconds.trim().parse().ok(),
+            _ => None,
         };
-        let ttl = seconds.map_or(self.default_ttl, |seconds| {
-            Duration::from_secs_f64(seconds.clamp(0.0, 1e9))
-        });
+        let seconds = seconds.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+        let ttl = seconds.map_or(self.default_ttl, |seconds| Duration::from_secs_f64(seconds.min(1e9)));
         let scopes = match good.scope {
-            Some(scope) => scope
-                .split(' ')
-                .filter(|scope| !scope.is_empty())
-                .map(str::to_owned)
-                .collect(),
+            Some(Value::String(scope)) => split(&scope).collect(),
+            Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).flat_map(split).collect(),
             // "OPTIONAL, if identical to the scope requested by the client".
-            None => self.scopes.clone(),
+            _ => self.scopes.clone(),
         };
-        (!value.is_empty()).then_some(Fetched {
-            value,
+        Some(Fetched {
+            value: value.unwrap_or_else(|| SecretBytes::from_vec(Vec::new())),
             ttl: Some(ttl),
-            token_type: good.token_type.unwrap_or_default(),
+            token_type: good.token_type.and_then(text).unwrap_or_default(),
             scopes,
             refresh_token,
         })
     }
 }
 
-#[derive(Deserialize)]
+/// What RFC 6749 has in a success, of whatever type.
+#[derive(Default, Deserialize)]
 struct Good {
-    access_token: String,
-    token_type: Option<String>,
-    expires_in: Option<Seconds>,
-    scope: Option<String>,
-    refresh_token: Option<String>,
+    access_token: Option<Value>,
+    token_type: Option<Value>,
+    expires_in: Option<Value>,
+    scope: Option<Value>,
+    refresh_token: Option<Value>,
 }
 
+/// What must not be lost of an answer whose other members can't be read: a number beyond all numbers, or a depth beyond all depths.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Number(f64),
-    Text(String),
+struct Rescued {
+    refresh_token: String,
+}
+
+impl Good {
+    fn of(rescued: Rescued) -> Self {
+        Self {
+            refresh_token: Some(Value::String(rescued.refresh_token)),
+            ..Self::default()
+        }
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn split(scopes: &str) -> impl Iterator<Item = String> {
+    scopes.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned)
 }
 
 #[derive(Deserialize)]
@@ -340,6 +372,46 @@ mod tests {
         assert!(
             matches!(long, Err(FetchError::RateLimited { retry_after: Some(after) }) if after == LONGEST_RETRY_AFTER)
         );
+    }
+
+    #[test]
+    fn a_refresh_token_is_taken_out_of_any_success_whatever_is_odd_beside_it() {
+        let new = |fetched: &Fetched| fetched.refresh_token.as_ref().map(|new| new.expose_secret().to_vec());
+        for odd in [
+            r#""scope":["a","b c"]"#,
+            r#""scope":[]"#,
+            r#""scope":7"#,
+            r#""expires_in":"NaN""#,
+            r#""expires_in":"inf""#,
+            r#""expires_in":"3600s""#,
+            r#""expires_in":"""#,
+            r#""expires_in":true"#,
+            r#""expires_in":-1"#,
+            r#""token_type":null"#,
+            r#""token_type":{"a":1}"#,
+        ] {
+            let body = format!(r#"{{"access_token":"t","refresh_token":"r",{odd}}}"#);
+            let fetched = read(200, &[], &body).unwrap();
+            assert_eq!(fetched.value.expose_secret(), b"t", "{odd}");
+            assert_eq!(new(&fetched).as_deref(), Some(&b"r"[..]), "{odd}");
+            if odd.starts_with(r#""expires_in"#) {
+                assert_eq!(fetched.ttl, Some(Duration::from_secs(300)), "{odd}");
+            }
+        }
+        let list = read(200, &[], r#"{"access_token":"t","scope":["a","b c"]}"#).unwrap();
+        assert_eq!(list.scopes, ["a", "b", "c"]);
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        for without in [
+            r#"{"refresh_token":"r"}"#,
+            r#"{"access_token":null,"refresh_token":"r"}"#,
+            r#"{"access_token":{"value":"t"},"refresh_token":"r"}"#,
+            r#"{"access_token":"t","refresh_token":"r","expires_in":1e999}"#,
+            &format!(r#"{{"access_token":"t","scope":{deep},"refresh_token":"r"}}"#),
+        ] {
+            let fetched = read(200, &[], without).unwrap();
+            assert!(fetched.value.is_empty(), "{without}");
+            assert_eq!(new(&fetched).as_deref(), Some(&b"r"[..]), "{without}");
+        }
     }
 
     #[test]

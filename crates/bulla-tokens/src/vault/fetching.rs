@@ -4,33 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulla_crypto::SecretBytes;
-use bulla_model::Timestamp;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::put::after;
 use super::sealed::{Put, Sealing};
 use crate::access::{Access, Action, Outcome};
-use crate::content;
 use crate::fetch::state::{FetchState, Intent, copy};
 use crate::fetch::{FetchError, FetchRequest, Fetched, Fetcher};
 use crate::place::Kind;
 use crate::stats::count;
 use crate::store::{Acquired, Condition, Lease};
-use crate::{About, Lasts, Token, TokenError, TokenRef, TokenVault};
+use crate::{Lasts, Token, TokenError, TokenRef, TokenVault};
 
 /// Attempts at the provider under one lease where the answer was lost.
 const ATTEMPTS: u32 = 3;
 /// The first wait between them; doubles.
-const RETRY_BASE: Duration = Duration::from_millis(200);
-/// The longest that a provider is left alone after failures, where it does not say itself.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
-/// How often a refresh token that must not be lost is offered to the store.
-const RESCUES: u32 = 8;
-
+pub(super) const RETRY_BASE: Duration = Duration::from_millis(200);
 /// How long an answer is looked for after its time.
 const GRACE: Duration = Duration::from_millis(200);
-/// How long a store that is away is waited for with a refresh token that it does not have yet.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What came of one try to fetch.
 pub(super) enum Attempt {
@@ -40,13 +30,13 @@ pub(super) enum Attempt {
 }
 
 /// A lease and what was read under it.
-struct Holding {
-    lease: Lease,
+pub(super) struct Holding {
+    pub(super) lease: Lease,
     /// When the lease has ended, as seen from here.
-    end: Instant,
-    state: FetchState,
+    pub(super) end: Instant,
+    pub(super) state: FetchState,
     /// The state's version; 0 where there is none.
-    version: u64,
+    pub(super) version: u64,
 }
 
 /// The provider did not answer in time.
@@ -164,11 +154,7 @@ impl TokenVault {
             let asked_at = self.inner.clock.now();
             count(&self.inner.counters.fetches);
             let error = match self.ask(token, fetcher, secret, used.as_ref(), holding.end).await {
-                Ok(fetched) => {
-                    return self
-                        .keep_fetched(token, holding, used.as_ref(), fetched, asked_at)
-                        .await;
-                }
+                Ok(fetched) => return self.keep(token, holding, used.as_ref(), fetched, asked_at).await,
                 Err(error) => error,
             };
             count(&self.inner.counters.fetch_failures);
@@ -250,126 +236,8 @@ impl TokenVault {
         Err(last)
     }
 
-    /// Stores the state first, since a refresh token exists only once; then the token.
-    async fn keep_fetched(
-        &self,
-        token: &TokenRef,
-        holding: &mut Holding,
-        used: Option<&SecretBytes>,
-        fetched: Fetched,
-        asked_at: Timestamp,
-    ) -> Result<Attempt, TokenError> {
-        if !self.keep_refresh_token(token, holding, used, &fetched).await? {
-            return Ok(Attempt::Held(Duration::ZERO));
-        }
-        let about = About {
-            created: asked_at,
-            expires: fetched.ttl.map(|ttl| after(asked_at, ttl)),
-            token_type: fetched.token_type,
-            scopes: fetched.scopes,
-            metadata: bulla_crypto::Context::empty(),
-        };
-        let content = content::encode(&about, fetched.value.expose_secret())?;
-        let sealing = Sealing {
-            content: Some(&content),
-            expires: about.expires,
-            condition: Condition::Any,
-            lease: Some(&holding.lease),
-        };
-        match self.inner.write_at(token, Kind::Token, &sealing).await? {
-            Put::Stored(version) => {
-                let value = fetched.value;
-                Ok(Attempt::Fetched(Token { value, version, about }))
-            }
-            Put::Conflict | Put::LeaseLost | Put::Absent => Ok(Attempt::Held(Duration::ZERO)),
-        }
-    }
-
-    /// Stores the state after a success; answers whether the lease was still held. A store that is away for a moment is waited for.
-    async fn keep_refresh_token(
-        &self,
-        token: &TokenRef,
-        holding: &mut Holding,
-        used: Option<&SecretBytes>,
-        fetched: &Fetched,
-    ) -> Result<bool, TokenError> {
-        let before = holding.state.current.as_ref().map(copy);
-        holding.state.succeed(used, fetched.refresh_token.as_ref());
-        let give_up = Instant::now() + PATIENCE;
-        let mut wait = RETRY_BASE / 4;
-        let mut held = true;
-        loop {
-            let written = if held {
-                self.write_held(token, holding).await
-            } else {
-                self.rescue(token, before.as_ref(), used, fetched).await.map(|()| false)
-            };
-            match written {
-                Ok(true) => return Ok(true),
-                Ok(false) if held && fetched.refresh_token.is_some() => held = false,
-                Ok(false) => return Ok(false),
-                Err(error) if error.is_retryable() && Instant::now() < give_up => {
-                    sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(1));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// "It MAY still store a refresh token that replaces the one the state has as `current`": the lease was lost, the new refresh token must not be.
-    async fn rescue(
-        &self,
-        token: &TokenRef,
-        before: Option<&SecretBytes>,
-        used: Option<&SecretBytes>,
-        fetched: &Fetched,
-    ) -> Result<(), TokenError> {
-        let Some(new) = fetched.refresh_token.as_ref() else {
-            return Ok(());
-        };
-        for _ in 0..RESCUES {
-            let (mut state, version) = self.read_state(token).await?;
-            // Revoked, authorised anew, or replaced by who came after: then that counts.
-            if version == 0 || !state.uses(before) {
-                return Ok(());
-            }
-            state.succeed(used, Some(new));
-            if let Put::Stored(_) = self.write_state(token, &state, version, None).await? {
-                tracing::info!(%token, "a refresh token that came after its lease had ended was kept");
-                return Ok(());
-            }
-        }
-        Err(TokenError::Contended)
-    }
-
-    /// Stores that a fetch failed, and until when the provider is left alone. An intent stays where the provider may have acted.
-    async fn note_failure(
-        &self,
-        token: &TokenRef,
-        holding: &mut Holding,
-        error: &FetchError,
-    ) -> Result<(), TokenError> {
-        let state = &mut holding.state;
-        state.failures = state.failures.saturating_add(1);
-        let own = Duration::from_secs(1)
-            .saturating_mul(1 << state.failures.min(7))
-            .min(LONGEST_BACKOFF)
-            .mul_f64(0.5 + 0.5 * self.inner.random_fraction());
-        let pause = match error {
-            FetchError::RateLimited { retry_after } => retry_after.unwrap_or(own).max(Duration::from_secs(1)),
-            _ => own,
-        };
-        state.not_before = Some(after(self.inner.clock.now(), pause));
-        if !matches!(error, FetchError::AnswerLost(_)) {
-            state.intent = None;
-        }
-        // Where the lease is lost, whoever has it now says what became of it.
-        self.write_held(token, holding).await.map(|_| ())
-    }
-
     /// Writes the state under the lease, over what was read; answers whether it still could.
-    async fn write_held(&self, token: &TokenRef, holding: &mut Holding) -> Result<bool, TokenError> {
+    pub(super) async fn write_held(&self, token: &TokenRef, holding: &mut Holding) -> Result<bool, TokenError> {
         let put = self.write_state(token, &holding.state, holding.version, Some(&holding.lease));
         match put.await? {
             Put::Stored(version) => {
@@ -380,7 +248,7 @@ impl TokenVault {
         }
     }
 
-    async fn write_state(
+    pub(super) async fn write_state(
         &self,
         token: &TokenRef,
         state: &FetchState,
@@ -398,7 +266,7 @@ impl TokenVault {
     }
 
     /// Reads the state and its version; an empty one, and 0, where there is none.
-    async fn read_state(&self, token: &TokenRef) -> Result<(FetchState, u64), TokenError> {
+    pub(super) async fn read_state(&self, token: &TokenRef) -> Result<(FetchState, u64), TokenError> {
         let Some(opened) = self.inner.open_at(token, Kind::State).await? else {
             return Ok((FetchState::default(), 0));
         };

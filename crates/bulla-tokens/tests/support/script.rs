@@ -28,6 +28,7 @@ pub(crate) struct Script {
 pub(crate) enum Answer {
     /// A token, and a refresh token that replaces the one used.
     Token(&'static str, Option<&'static str>),
+    Exactly(Fetched),
     Fails(FetchError),
 }
 
@@ -54,6 +55,18 @@ impl Script {
 
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// What a provider gives that gives what it should.
+    pub(crate) fn fetched(value: &str, refresh: Option<&str>) -> Fetched {
+        let secret = |text: &str| SecretBytes::from_vec(text.as_bytes().to_vec());
+        Fetched {
+            value: secret(value),
+            ttl: Some(Duration::from_secs(3600)),
+            token_type: "Bearer".into(),
+            scopes: Vec::new(),
+            refresh_token: refresh.map(secret),
+        }
     }
 
     pub(crate) fn lost() -> FetchError {
@@ -88,12 +101,10 @@ impl Fetcher for Script {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
         match answer.unwrap_or(Answer::Token("token", None)) {
             Answer::Fails(error) => Err(error),
+            Answer::Exactly(fetched) => Ok(fetched),
             Answer::Token(value, refresh) => Ok(Fetched {
-                value: SecretBytes::from_vec(value.as_bytes().to_vec()),
                 ttl: Some(self.ttl),
-                token_type: "Bearer".into(),
-                scopes: Vec::new(),
-                refresh_token: refresh.map(|refresh| SecretBytes::from_vec(refresh.as_bytes().to_vec())),
+                ..Self::fetched(value, refresh)
             }),
         }
     }
