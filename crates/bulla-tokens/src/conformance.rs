@@ -47,6 +47,7 @@ pub fn write(version: u64, record: &[u8]) -> Write<'_> {
         keep: None,
         condition: Condition::Any,
         lease: None,
+        unbelieved: None,
     }
 }
 
@@ -58,6 +59,7 @@ pub fn delete(version: u64) -> Write<'static> {
         keep: None,
         condition: Condition::Live,
         lease: None,
+        unbelieved: None,
     }
 }
 
@@ -84,6 +86,8 @@ macro_rules! token_store_conformance {
                 what_has_outlived_its_time_is_absent
                 of_many_writers_with_one_condition_one_wins
                 a_revoked_client_has_nothing_and_starts_above_its_epoch
+                an_entry_that_is_not_believed_is_written_over_under_any_version
+                an_epoch_that_nobody_of_the_vault_wrote_is_replaced
             ],
             leases: [
                 a_lease_has_one_holder
@@ -93,6 +97,7 @@ macro_rules! token_store_conformance {
                 a_write_needs_the_lease_that_it_names
                 of_many_who_ask_for_a_lease_one_gets_it
                 a_revoked_client_has_no_leases
+                a_lease_of_before_a_revocation_is_nobodys_though_nothing_was_there
             ],
             listings: [
                 a_listing_has_what_is_there_in_order

@@ -19,7 +19,7 @@ use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 use crate::place::{ClientPlaces, Place};
 use crate::store::{
     Acquired, Condition, Entry, Lease, MAX_ENTRIES, MAX_VERSION, StoreError, StoreErrorKind, TOMBSTONE, TokenStore,
-    Write, Written,
+    Write, Written, highest_believed,
 };
 
 /// A token store in a SQLite file.
@@ -119,10 +119,12 @@ impl TokenStore for EmbeddedStore {
         let now = self.now_ms();
         let mut transaction = self.begin().await?;
         let raise = "INSERT INTO epochs (client, version) VALUES (?, ?) \
-                     ON CONFLICT (client) DO UPDATE SET version = max(version, excluded.version)";
+                     ON CONFLICT (client) DO UPDATE SET version = excluded.version \
+                     WHERE version < excluded.version OR version > ?";
         sqlx::query(raise)
             .bind(client.index())
             .bind(version.min(MAX_VERSION).cast_signed())
+            .bind(highest_believed(version).cast_signed())
             .execute(&mut *transaction)
             .await
             .map_err(store_error)?;
@@ -233,8 +235,20 @@ async fn decide(
         .execute(&mut *connection)
         .await
         .map_err(store_error)?;
-    let entry = select(connection, &place.key(), now).await?;
-    let version = entry.as_ref().map_or(0, |entry| entry.version);
+    let entry = match select(connection, &place.key(), now).await {
+        // What is no entry is written over.
+        Err(error) if error.kind == StoreErrorKind::Malformed && !matches!(write.condition, Condition::Version(_)) => {
+            Some(Entry {
+                version: 0,
+                record: Some(Vec::new()),
+            })
+        }
+        entry => entry?,
+    };
+    let believed = entry.as_ref().map(|entry| entry.version);
+    let version = believed
+        .filter(|version| Some(*version) != write.unbelieved)
+        .unwrap_or(0);
     let live = entry.as_ref().is_some_and(|entry| entry.record.is_some());
     if entry.is_some_and(|entry| entry.version == write.version && entry.record.as_deref() == write.record) {
         return Ok(Written::Stored);

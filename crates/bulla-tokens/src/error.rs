@@ -113,6 +113,16 @@ impl TokenError {
         }
     }
 
+    /// Whether what lies at the place can't be believed, whoever reads it.
+    pub(crate) fn is_about_what_lies_there(&self) -> bool {
+        match self {
+            Self::Malformed | Self::NotAuthentic | Self::ForeignKey | Self::Replayed => true,
+            Self::Store(error) => error.kind == StoreErrorKind::Malformed,
+            Self::DataKey(error) => error.kind() == Some(bulla_kms::KmsErrorKind::WrongContext),
+            _ => false,
+        }
+    }
+
     pub(crate) fn opening(error: OpenError) -> Self {
         match error {
             OpenError::Format(_) => Self::Malformed,

@@ -40,6 +40,7 @@ pub fn redis_value(data: &[u8]) {
             keep: None,
             condition: Condition::Any,
             lease: None,
+            unbelieved: None,
         };
         assert_eq!(entry_bytes(&write), data);
     }

@@ -18,7 +18,7 @@ use self::scripts::Scripts;
 use crate::place::{ClientPlaces, Place};
 use crate::store::{
     Acquired, Condition, Entry, Lease, MAX_ENTRIES, StoreError, StoreErrorKind, TOMBSTONE, TokenStore, Write, Written,
-    entry_bytes, read_entry, read_version, version_digits,
+    entry_bytes, highest_believed, read_entry, read_version, version_digits,
 };
 
 pub use self::config::{RedisConfig, RedisConfigError};
@@ -91,7 +91,8 @@ impl TokenStore for RedisStore {
             .arg(condition)
             .arg(write.lease.map(Lease::text).unwrap_or_default())
             .arg(place.member_name())
-            .arg(MAX_ENTRIES);
+            .arg(MAX_ENTRIES)
+            .arg(write.unbelieved.map(version_digits).unwrap_or_default());
         let answer: Vec<String> = self.connection.invoke(&invocation).await?;
         let answer: Vec<&str> = answer.iter().map(String::as_str).collect();
         match answer.as_slice() {
@@ -122,7 +123,8 @@ impl TokenStore for RedisStore {
         invocation
             .key(client.epoch())
             .key(client.index())
-            .arg(version_digits(version));
+            .arg(version_digits(version))
+            .arg(version_digits(highest_believed(version)));
         let members: Vec<String> = self.connection.invoke(&invocation).await?;
         let mut gone = 0;
         for batch in members.chunks(BATCH) {
@@ -134,7 +136,7 @@ impl TokenStore for RedisStore {
                 entries.arg(place.key());
             }
             if !places.is_empty() {
-                // Leases first: a fetch that is under way can't write after its token was deleted.
+                // Leases of before the epoch are nobody's already; this only clears them away.
                 let _: u64 = self.query(&leases).await?;
                 gone += self.query::<u64>(&entries).await?;
             }
@@ -148,6 +150,7 @@ impl TokenStore for RedisStore {
         invocation
             .key(place.lease())
             .key(place.lease_number())
+            .key(place.client().epoch())
             .arg(holder)
             .arg(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 52))
             .arg(NUMBER_KEPT_MS);

@@ -17,12 +17,16 @@ pub const MAX_ENTRIES: usize = 10_000;
 /// The highest version.
 pub const MAX_VERSION: u64 = i64::MAX as u64;
 
+/// How far a version may be ahead of the clock and be believed before anything was opened.
+pub const FURTHEST_AHEAD: Duration = Duration::from_secs(24 * 3600);
+
 /// Keeps entries and leases; it is not trusted with anything but keeping them.
 ///
 /// # Contract
 /// - **Atomicity.** `write`, `acquire` and `release` each happen in one step, whoever else writes, from whatever process. `revoke` raises the
 ///   epoch in one step, and then deletes.
-/// - **Order.** A write happens only with a version above the entry's and above the client's epoch.
+/// - **Order.** A write happens only with a version above the entry's and above the client's epoch. What lies there and is no entry is written
+///   over by a write under [`Condition::Any`] or [`Condition::Live`], and is an error for others.
 /// - **Repetition.** A write that is repeated with the same version and bytes answers as the first did; nothing else changes.
 /// - **Durability.** That of the store's own settings, which may be none: see each store.
 /// - **Absence.** What was never there, was deleted, or has outlived its time is absent; a deleted entry's version is remembered for
@@ -39,9 +43,10 @@ pub trait TokenStore: Send + Sync + fmt::Debug {
     /// Lists the places of a client that have a live entry, in order of their names in the index.
     async fn list(&self, client: &ClientPlaces) -> Result<Vec<Place>, StoreError>;
 
-    /// Raises the client's epoch to `version`, then deletes everything of the client, leases too; answers how many entries there were.
+    /// Raises the client's epoch to `version`, then deletes everything of the client; answers how many entries there were.
     ///
-    /// May be repeated, and must be where it failed.
+    /// From the epoch on, nobody holds a lease of the client that was acquired before it. An epoch that is more than [`FURTHEST_AHEAD`] beyond
+    /// `version`, or is none, is replaced: nobody of the vault wrote it. May be repeated, and must be where it failed.
     async fn revoke(&self, client: &ClientPlaces, version: u64) -> Result<u64, StoreError>;
 
     /// Takes the lease of a place for a time, unless somebody has it.
@@ -76,6 +81,8 @@ pub struct Write<'a> {
     pub condition: Condition,
     /// The lease that must be held, of the token at the same client, provider and name.
     pub lease: Option<&'a Lease>,
+    /// A version that the entry there may have and that does not count: the entry was found to be nobody's.
+    pub unbelieved: Option<u64>,
 }
 
 /// What must be at the place for a write to happen.
@@ -211,6 +218,12 @@ pub(crate) fn read_version(digits: &[u8]) -> Option<u64> {
     (version <= MAX_VERSION).then_some(version)
 }
 
+/// The highest version that is believed of an entry or epoch that nobody can check, as seen from `version`.
+pub(crate) fn highest_believed(version: u64) -> u64 {
+    let ahead = u64::try_from(FURTHEST_AHEAD.as_micros()).unwrap_or(u64::MAX);
+    version.saturating_add(ahead).min(MAX_VERSION)
+}
+
 /// The version of the next write: above what is there and what is known, and the time where that is more.
 pub(crate) fn next_version(now: Timestamp, above: u64) -> u64 {
     let now = u64::try_from(now.as_micros()).unwrap_or(0);
@@ -236,6 +249,7 @@ mod tests {
             keep: None,
             condition: Condition::Any,
             lease: None,
+            unbelieved: None,
         });
         assert_eq!(good, b"100000000000000000007r");
         assert_eq!(read_entry(good.clone()).unwrap().version, 7);

@@ -377,6 +377,7 @@ async fn a_value_that_was_moved_in_the_store_is_refused_by_name() {
         keep: None,
         condition: Condition::Any,
         lease: None,
+        unbelieved: None,
     };
     store.write(&place("stripe"), &write).await.unwrap();
     let answer = ann.get(&h, "/v1/tokens/a/stripe").await;

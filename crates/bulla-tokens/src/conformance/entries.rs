@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Backend, delete, place, store, write};
-use crate::store::{Condition, Entry, Write, Written};
+use crate::store::{Condition, Entry, MAX_VERSION, Write, Written};
 
 /// Two that have the store open see one another's writes.
 pub async fn what_one_wrote_another_reads(backend: impl Backend) {
@@ -189,4 +189,41 @@ pub async fn a_revoked_client_has_nothing_and_starts_above_its_epoch(backend: im
     assert_eq!(late, Written::Conflict(10));
     store(&a, &place("c", "p"), write(11, b"new")).await;
     assert!(a.read(&place("other", "p")).await.expect("read").is_some());
+}
+
+/// Somebody else's bytes do not say which versions come next.
+pub async fn an_entry_that_is_not_believed_is_written_over_under_any_version(backend: impl Backend) {
+    let a = backend.open().await;
+    let at = place("c", "p");
+    store(&a, &at, write(MAX_VERSION, b"planted")).await;
+    assert_eq!(
+        a.write(&at, &write(7, b"x")).await.expect("write"),
+        Written::Conflict(MAX_VERSION)
+    );
+    let over = |version, unbelieved| Write {
+        unbelieved: Some(unbelieved),
+        ..write(version, b"x")
+    };
+    assert_eq!(
+        a.write(&at, &over(7, 8)).await.expect("write"),
+        Written::Conflict(MAX_VERSION),
+        "another one is meant"
+    );
+    store(&a, &at, over(7, MAX_VERSION)).await;
+    assert_eq!(a.read(&at).await.expect("read").map(|entry| entry.version), Some(7));
+}
+
+/// No epoch is there for good.
+pub async fn an_epoch_that_nobody_of_the_vault_wrote_is_replaced(backend: impl Backend) {
+    let a = backend.open().await;
+    let at = place("c", "p");
+    a.revoke(at.client(), MAX_VERSION)
+        .await
+        .expect("as somebody else might");
+    assert_eq!(
+        a.write(&at, &write(20, b"x")).await.expect("write"),
+        Written::Conflict(MAX_VERSION)
+    );
+    a.revoke(at.client(), 10).await.expect("revoked");
+    store(&a, &at, write(11, b"x")).await;
 }

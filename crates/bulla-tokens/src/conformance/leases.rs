@@ -120,3 +120,26 @@ pub async fn a_revoked_client_has_no_leases(backend: impl Backend) {
     };
     assert_eq!(a.write(&at, &late).await.expect("write"), Written::LeaseLost);
 }
+
+/// The index did not name it, and its version is above the epoch: what is fetched under it comes of what was revoked all the same.
+pub async fn a_lease_of_before_a_revocation_is_nobodys_though_nothing_was_there(backend: impl Backend) {
+    let (a, at) = (backend.open().await, place("c", "p"));
+    let lease = take(&a, "a", LONG).await;
+    a.revoke(at.client(), 10).await.expect("revoked");
+    let late = Write {
+        lease: Some(&lease),
+        ..write(20, b"late")
+    };
+    assert_eq!(a.write(&at, &late).await.expect("write"), Written::LeaseLost);
+    assert_eq!(a.read(&at).await.expect("read"), None);
+    let next = take(&a, "b", LONG).await;
+    store(
+        &a,
+        &at,
+        Write {
+            lease: Some(&next),
+            ..write(20, b"x")
+        },
+    )
+    .await;
+}

@@ -1,4 +1,5 @@
 -- KEYS: lease
--- ARGV: lease
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+-- ARGV: number ":" holder
+local lease = redis.call('GET', KEYS[1]) or ''
+if string.sub(lease, 1, 21) .. string.sub(lease, 43) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return false

@@ -1,12 +1,26 @@
 -- KEYS: entry, index, epoch, lease
--- ARGV: version, entry, keep ms (0: for ever), condition (any, live, or a version), lease (empty: none), member, most entries
-if ARGV[5] ~= '' and redis.call('GET', KEYS[4]) ~= ARGV[5] then return {'lease'} end
-local head = redis.call('GETRANGE', KEYS[1], 0, 20)
+-- ARGV: version, entry, keep ms (0: for ever), condition (any, live, or a version), lease (number ":" holder; empty: none), member,
+--       most entries, a version that is not believed (empty: none)
+local epoch = redis.call('GET', KEYS[3]) or ''
+if ARGV[5] ~= '' then
+  local lease = redis.call('GET', KEYS[4]) or ''
+  if string.sub(lease, 1, 21) .. string.sub(lease, 43) ~= ARGV[5] then return {'lease'} end
+  -- The epoch that the holder saw: what comes of what was revoked since is not stored.
+  if string.sub(lease, 22, 41) ~= (epoch == '' and '00000000000000000000' or epoch) then return {'lease'} end
+end
+local head = redis.pcall('GETRANGE', KEYS[1], 0, 20)
+if type(head) == 'table' then
+  if not string.find(head.err, 'WRONGTYPE', 1, true) then return head end
+  head = 'nothing of the vault'
+end
 local version, live = '', false
-if head ~= '' then
-  if not string.match(head, '^1%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d$') then return {'malformed'} end
+if head ~= '' and not string.match(head, '^1%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d$') then
+  if ARGV[4] ~= 'any' and ARGV[4] ~= 'live' then return {'malformed'} end
+  live = true
+elseif head ~= '' then
   version = string.sub(head, 2)
   live = redis.call('STRLEN', KEYS[1]) > 21
+  if version == ARGV[8] then version = '' end
   if version == ARGV[1] and redis.call('GET', KEYS[1]) == ARGV[2] then return {'stored'} end
 end
 if ARGV[4] == 'live' then
@@ -16,7 +30,6 @@ elseif ARGV[4] == '00000000000000000000' then
 elseif ARGV[4] ~= 'any' then
   if version ~= ARGV[4] then return {'conflict', version} end
 end
-local epoch = redis.call('GET', KEYS[3]) or ''
 local highest = version
 if epoch > highest then highest = epoch end
 if highest >= ARGV[1] then return {'conflict', highest} end

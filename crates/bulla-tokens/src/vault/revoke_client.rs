@@ -1,7 +1,8 @@
 use super::Inner;
 use crate::access::{Access, Action, Outcome};
-use crate::store::next_version;
-use crate::{ClientId, TokenError, TokenVault};
+use crate::place::Place;
+use crate::store::{StoreErrorKind, next_version};
+use crate::{ClientId, TokenError, TokenRef, TokenVault};
 
 impl TokenVault {
     /// Deletes everything of a client, its refresh tokens too, and bars what there was: answers how many entries there were.
@@ -36,15 +37,36 @@ impl Inner {
         let mut version = next_version(self.clock.now(), 0);
         self.marks.revoke(client, version).await?;
         self.sealers.clear(client);
-        // A writer whose clock is ahead may have gone beyond.
-        for place in self.store.list(&places).await? {
-            if let Some(entry) = self.store.read(&place).await? {
-                version = version.max(entry.version);
-            }
+        // A writer whose clock is ahead may have gone beyond. Whatever else lies there holds nothing up.
+        let listed = match self.store.list(&places).await {
+            Err(error) if error.kind == StoreErrorKind::Malformed => Vec::new(),
+            listed => listed?,
+        };
+        for place in listed {
+            version = version.max(self.version_at(client, &place).await?);
         }
         self.marks.revoke(client, version).await?;
         let count = self.store.revoke(&places, version).await?;
         self.sealers.clear(client);
         Ok((version, count))
+    }
+
+    /// The version of an entry; 0 where there is none, or none of the vault's. What is far ahead of the clock is believed where it opens.
+    async fn version_at(&self, client: &ClientId, place: &Place) -> Result<u64, TokenError> {
+        let entry = match self.store.read(place).await {
+            Err(error) if error.kind == StoreErrorKind::Malformed => None,
+            entry => entry?,
+        };
+        let Some(entry) = entry else { return Ok(0) };
+        if self.is_plausible(entry.version) {
+            return Ok(entry.version);
+        }
+        let Some((kind, provider, name)) = place.parts() else {
+            return Ok(0);
+        };
+        let token = TokenRef::new(client.clone(), provider).named(name);
+        // A key that can't be had, either, does not hold a revocation up.
+        let opened = self.open_at(&token, kind).await;
+        Ok(opened.ok().flatten().map_or(0, |opened| opened.version))
     }
 }

@@ -9,7 +9,7 @@ use super::Inner;
 use crate::content;
 use crate::place::{Kind, Place};
 use crate::stats::count;
-use crate::store::{Condition, Entry, Lease, Write, Written, next_version};
+use crate::store::{Condition, Entry, Lease, Write, Written, highest_believed, next_version};
 use crate::{Lasts, Seen, Token, TokenError, TokenRef};
 
 /// How often a write is tried again because another one came between.
@@ -112,6 +112,7 @@ impl Inner {
             Condition::Version(version) => version,
             Condition::Any | Condition::Live => 0,
         };
+        let mut unbelieved = None;
         for _ in 0..TRIES {
             let lowest = self.marks.lowest(&token.client, &place).await?;
             let now = self.clock.now();
@@ -126,6 +127,7 @@ impl Inner {
                 keep: self.keep(sealing.expires, now),
                 condition: sealing.condition,
                 lease: sealing.lease,
+                unbelieved,
             };
             match self.store.write(&place, &write).await? {
                 Written::Stored => {
@@ -144,7 +146,14 @@ impl Inner {
                     if !condition_holds || there < version {
                         return Ok(Put::Conflict);
                     }
-                    above = above.max(there);
+                    if self.is_plausible(there) || self.is_authentic(token, kind, there).await? {
+                        above = above.max(there);
+                    } else if unbelieved == Some(there) {
+                        // It is the epoch that somebody set; the next revocation sets it right.
+                        return Err(TokenError::Malformed);
+                    } else {
+                        unbelieved = Some(there);
+                    }
                 }
                 Written::Absent => return Ok(Put::Absent),
                 Written::LeaseLost => return Ok(Put::LeaseLost),
@@ -152,6 +161,20 @@ impl Inner {
             }
         }
         Err(TokenError::Contended)
+    }
+
+    /// Whether a version can be one of the vault's, as far as the clock tells: what is believed unseen must leave room for all that follow.
+    pub(crate) fn is_plausible(&self, version: u64) -> bool {
+        version <= highest_believed(next_version(self.clock.now(), 0))
+    }
+
+    /// Whether what lies there opens, as this version.
+    async fn is_authentic(&self, token: &TokenRef, kind: Kind, version: u64) -> Result<bool, TokenError> {
+        match self.open_at(token, kind).await {
+            Ok(opened) => Ok(opened.is_some_and(|opened| opened.version == version)),
+            Err(error) if error.is_about_what_lies_there() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn seal(&self, token: &TokenRef, binding: &[u8], content: &SecretBytes) -> Result<Vec<u8>, TokenError> {
@@ -184,9 +207,7 @@ impl Inner {
         match found {
             Ok(true) => count(&self.counters.hits),
             Ok(false) => count(&self.counters.misses),
-            Err(TokenError::Malformed | TokenError::NotAuthentic | TokenError::ForeignKey | TokenError::Replayed) => {
-                count(&self.counters.refused)
-            }
+            Err(error) if error.is_about_what_lies_there() => count(&self.counters.refused),
             Err(_) => {}
         }
     }
