@@ -50,6 +50,15 @@ impl KeyRing {
         }
     }
 
+    /// Accepts no key for being of the sealing key's account: the sealing key is left, and what patterns name.
+    #[must_use]
+    pub fn without_account(self) -> Self {
+        Self {
+            same_account: false,
+            ..self
+        }
+    }
+
     /// Accepts what a pattern names, too.
     #[must_use]
     pub fn accept(mut self, pattern: KeyPattern) -> Self {
@@ -221,6 +230,16 @@ mod tests {
         ] {
             assert!(!ring.admits(foreign, KEY), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_ring_without_its_account_accepts_what_it_names() {
+        let former = "aws-kms://arn:aws:kms:eu-west-1:111122223333:key/5678";
+        let ring = KeyRing::same_account().accept(KeyPattern::new(former).unwrap());
+        let ring = ring.without_account();
+        assert!(ring.admits(KEY, KEY) && ring.names(former));
+        let other = "aws-kms://arn:aws:kms:eu-west-1:111122223333:key/9999";
+        assert!(!ring.admits(other, KEY) && !ring.names(other));
     }
 
     #[test]

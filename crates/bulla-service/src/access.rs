@@ -33,6 +33,8 @@ pub struct Access {
     pub context: Context,
     /// The key that what is accessed is sealed under: a key of this service that must be there, symmetric and enabled.
     pub key: Option<KeyRef>,
+    /// The key that what was read turned out to be sealed under, by its id; where `key` leads to another one by now, this one decides.
+    pub sealed_under: Option<KeyRef>,
     /// What was asked for, as the event shows it; the context is added.
     pub parameters: Map<String, Value>,
     /// Whether a cache answered.
@@ -96,6 +98,7 @@ impl Access {
             resource,
             context: Context::default(),
             key: None,
+            sealed_under: None,
             parameters: Map::new(),
             cache_hit: None,
             purpose: None,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bulla_crypto::Context;
-use bulla_model::{AccountId, BullaArn, KeyRef};
+use bulla_model::{AccountId, BullaArn, KeyRef, Region};
 use bulla_service::{Access as Asked, Announced, Call, Failure, Service, ServiceError};
 use bulla_tokens::{Access, AccessError, AccessLog, Action, Outcome, Pending, TokenName};
 use serde_json::{Map, Value};
@@ -86,6 +86,9 @@ impl Pending for Read {
         asked.additional = told(outcome);
         asked.failure = outcome.failure.map(failure);
         asked.token = outcome.seen.as_ref().map(|seen| version(&asker.account, seen));
+        if let (Some(_), Some(key)) = (&asked.key, &outcome.key) {
+            asked.sealed_under = Some(key_of_record(key)?);
+        }
         match asker.service.access(&asker.call, asked).await {
             Ok(accessed) if accessed.outdated => Err(AccessError::Outdated),
             Ok(_) => Ok(()),
@@ -154,6 +157,14 @@ impl Asker {
         asked.purpose = Some(self.purpose.clone());
         Ok(asked)
     }
+}
+
+/// Reads the key that a record names: `bulla://arn:…`. A replica is taken for that of the call's own region.
+fn key_of_record(key: &str) -> Result<KeyRef, AccessError> {
+    let arn = key.strip_prefix("bulla:").unwrap_or(key).trim_start_matches('/');
+    let region = arn.split(':').nth(3).unwrap_or_default().parse::<Region>();
+    let region = region.map_err(|error| AccessError::Key(Arc::new(error)))?;
+    KeyRef::parse(arn, &region).map_err(|error| AccessError::Key(Arc::new(error)))
 }
 
 /// What policies call it.

@@ -1,8 +1,9 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_envelope::KeyRing;
+use bulla_envelope::{KeyPattern, KeyRing};
 use bulla_model::{AccountId, Region};
 use bulla_service::{Call, Caller, Service, ServiceProvider};
 use bulla_tokens::{ClientId, ClientKey, ClientKeyError, ClientKeys, ClientTemplate};
@@ -60,6 +61,7 @@ pub struct ServiceKeys {
     account: AccountId,
     region: Region,
     template: AliasTemplate,
+    former: HashMap<ClientId, Vec<KeyPattern>>,
     on_first_use: bool,
 }
 
@@ -72,8 +74,18 @@ impl ServiceKeys {
             account,
             region,
             template,
+            former: HashMap::new(),
             on_first_use: false,
         }
+    }
+
+    /// Names a key that a client's alias led to before: what it sealed opens until it is put under the key of now by a rewrap.
+    ///
+    /// Any other key of the account is refused: who may use one could else seal for a client that is not his.
+    #[must_use]
+    pub fn with_former(mut self, client: ClientId, key: KeyPattern) -> Self {
+        self.former.entry(client).or_default().push(key);
+        self
     }
 
     /// Makes a client's key and alias when it is first used: in development mode only, where the service allows that.
@@ -108,10 +120,11 @@ impl ClientKeys for ServiceKeys {
         if self.on_first_use {
             self.ensure(client, &key).await?;
         }
+        let former = self.former.get(client).map(Vec::as_slice).unwrap_or_default();
         Ok(ClientKey {
             provider: Arc::clone(&self.provider) as _,
             key,
-            ring: KeyRing::same_account(),
+            ring: former.iter().cloned().fold(KeyRing::sealing_key(), KeyRing::accept),
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bulla_crypto::{SecretBytes, SystemRandom};
+use bulla_envelope::KeyPattern;
 use bulla_kms_local::{LocalProvider, RootKeyFile};
 use bulla_model::{
     AccountId, GrantConstraints, GrantOperation, KeyOrigin, KeySpec, KeyUsage, PrincipalArn, Role, SystemClock,
@@ -10,7 +11,7 @@ use bulla_model::{
 use bulla_service::*;
 use bulla_store::Store as _;
 use bulla_store_sql::{OpenOptions, SqlStore};
-use bulla_tokens::{ClientId, EmbeddedStore, NewToken, Provider, TokenRef, TokenVault, Unrecorded};
+use bulla_tokens::{ClientId, EmbeddedStore, NewToken, Provider, TokenName, TokenRef, TokenVault, Unrecorded};
 use bulla_tokens_service::{AliasTemplate, ServiceAccessLog, ServiceKeys};
 use serde_json::{Value, json};
 
@@ -23,6 +24,7 @@ struct Setting {
     store: Arc<SqlStore>,
     service: Service,
     keys: Vec<KeyMetadata>,
+    tokens: Arc<EmbeddedStore>,
     vault: TokenVault,
 }
 
@@ -84,21 +86,34 @@ impl Setting {
         let path = directory.path().join("tokens.db");
         let tokens = EmbeddedStore::open(&path, clock.clone()).await;
         let tokens = Arc::new(tokens.expect("a token store"));
-        let of_clients = ServiceKeys::new(
-            service.clone(),
-            account(),
-            REGION.parse().expect("a region"),
-            template(),
-        );
         // Each test says for whom it asks; nobody asks without.
-        let vault = TokenVault::builder(tokens, Arc::new(of_clients), Arc::new(Unrecorded), clock, random).build();
+        let vault = vault_over(&tokens, of_clients(&service, template()));
         Self {
             _directory: directory,
             store,
             service,
             keys,
+            tokens,
             vault,
         }
+    }
+
+    /// Lets a client's alias lead to a new key.
+    async fn move_alias(&self, client: &str) -> KeyMetadata {
+        let key = make_key(&self.service, &format!("new-{client}")).await;
+        let update = UpdateAliasRequest {
+            alias_name: format!("alias/tokens-{client}"),
+            target_key_id: key.key_id.to_string(),
+        };
+        self.service.update_alias(&operator(), update).await.expect("moves");
+        key
+    }
+
+    async fn disable(&self, key: &KeyMetadata) {
+        let request = DisableKeyRequest {
+            key_id: key.key_id.to_string(),
+        };
+        self.service.disable_key(&operator(), request).await.expect("disabled");
     }
 
     /// The vault as this caller has it.
@@ -172,6 +187,16 @@ impl Setting {
         let count = all.len();
         (all.pop().unwrap_or_default(), count)
     }
+}
+
+fn of_clients(service: &Service, template: AliasTemplate) -> ServiceKeys {
+    ServiceKeys::new(service.clone(), account(), REGION.parse().expect("a region"), template)
+}
+
+fn vault_over(tokens: &Arc<EmbeddedStore>, keys: ServiceKeys) -> TokenVault {
+    let tokens = Arc::clone(tokens);
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    TokenVault::builder(tokens, Arc::new(keys), Arc::new(Unrecorded), clock, random).build()
 }
 
 async fn make_key(service: &Service, client: &str) -> KeyMetadata {
@@ -311,20 +336,132 @@ async fn a_disabled_key_ends_its_clients_tokens_at_the_next_access_though_its_da
     let of_a = setting.as_caller(&a);
     of_a.put(&token("a"), value("x")).await.expect("put");
     assert_eq!(get(&of_a, "a").await, "x");
-    let request = DisableKeyRequest {
-        key_id: setting.keys[0].key_id.to_string(),
-    };
-    setting
-        .service
-        .disable_key(&operator(), request)
-        .await
-        .expect("disabled");
+    setting.disable(&setting.keys[0]).await;
     assert_eq!(get(&of_a, "a").await, "KeyUnusable");
     let error = of_a
         .put(&token("a"), value("y"))
         .await
         .expect_err("the key is disabled");
     assert_eq!(error.code(), "KeyUnusable");
+    for refused in [
+        of_a.list(&token("a").client, None, 10).await.map(drop),
+        of_a.rewrap(&token("a").client).await.map(drop),
+    ] {
+        assert_eq!(refused.expect_err("the key is disabled").code(), "KeyUnusable");
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_decrypt_under_a_clients_context_is_not_told_what_its_tokens_are_good_for() {
+    let setting = Setting::new().await;
+    let (arn, a) = setting.service_of("service-a", "a").await;
+    let of_a = setting.as_caller(&a);
+    of_a.put(&token("a"), value("x")).await.expect("put");
+    let listed = of_a.list(&token("a").client, None, 10).await.expect("a page");
+    assert_eq!(listed.tokens.len(), 1);
+    let document = json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*",
+        "Condition": { "StringEquals": { "kms:EncryptionContext:client_id": "a" } } } });
+    setting
+        .service
+        .put_principal_policy(&operator(), arn, "denied".to_owned(), document.to_string())
+        .await
+        .expect("gives");
+    assert_eq!(get(&of_a, "a").await, "AccessDenied");
+    for denied in [
+        of_a.list(&token("a").client, None, 10).await.map(drop),
+        of_a.rewrap(&token("a").client).await.map(drop),
+    ] {
+        assert_eq!(denied.expect_err("it would open").code(), "AccessDenied");
+    }
+}
+
+#[tokio::test]
+async fn what_another_key_of_the_account_sealed_for_a_client_is_refused() {
+    let setting = Setting::new().await;
+    // Who has the key of client b, and can write the store: any context is his to choose.
+    let alias = CreateAliasRequest {
+        alias_name: "alias/other-a".to_owned(),
+        target_key_id: setting.keys[1].key_id.to_string(),
+    };
+    setting
+        .service
+        .create_alias(&operator(), alias)
+        .await
+        .expect("an alias");
+    let other = AliasTemplate::new("alias/other-{client}").expect("a template");
+    let forger = vault_over(&setting.tokens, of_clients(&setting.service, other));
+    forger
+        .put(&token("a"), value("of b"))
+        .await
+        .expect("sealed under b's key");
+    let (_, a) = setting.service_of("service-a", "a").await;
+    assert_eq!(get(&setting.as_caller(&a), "a").await, "ForeignKey");
+    assert_eq!(get(&setting.vault, "a").await, "ForeignKey");
+}
+
+#[tokio::test]
+async fn a_key_that_the_alias_led_to_before_opens_for_who_names_it_and_decides_until_a_rewrap() {
+    let setting = Setting::new().await;
+    let (_, a) = setting.service_of("service-a", "a").await;
+    let of_a = setting.as_caller(&a);
+    of_a.put(&token("a"), value("x")).await.expect("put");
+    assert_eq!(get(&of_a, "a").await, "x");
+    let new = setting.move_alias("a").await;
+    assert_eq!(get(&of_a, "a").await, "x");
+    let (event, _) = setting.last("GetToken").await;
+    assert!(
+        event["resources"].to_string().contains(setting.keys[0].arn.as_str()),
+        "{event}"
+    );
+    assert!(!event["resources"].to_string().contains(new.arn.as_str()), "{event}");
+
+    // Another process knows only where the alias leads now, and what it is told.
+    let plain = vault_over(&setting.tokens, of_clients(&setting.service, template()));
+    assert_eq!(get(&plain, "a").await, "ForeignKey");
+    let former = KeyPattern::new(format!("bulla://{}", setting.keys[0].arn)).expect("a key");
+    let told = of_clients(&setting.service, template()).with_former(token("a").client, former);
+    let told = vault_over(&setting.tokens, told);
+    assert_eq!(get(&told, "a").await, "x");
+
+    setting.disable(&setting.keys[0]).await;
+    assert_eq!(get(&of_a, "a").await, "KeyUnusable");
+    let (event, _) = setting.last("GetToken").await;
+    assert!(
+        event["resources"].to_string().contains(setting.keys[0].arn.as_str()),
+        "{event}"
+    );
+    let enable = EnableKeyRequest {
+        key_id: setting.keys[0].key_id.to_string(),
+    };
+    setting.service.enable_key(&operator(), enable).await.expect("enabled");
+    assert_eq!(told.rewrap(&token("a").client).await.expect("rewrapped"), 1);
+    setting.disable(&setting.keys[0]).await;
+    assert_eq!(get(&of_a, "a").await, "x");
+    assert_eq!(get(&plain, "a").await, "x");
+}
+
+#[tokio::test]
+async fn a_token_with_a_name_is_a_resource_below_its_provider() {
+    let setting = Setting::new().await;
+    let (arn, a) = setting.service_of("service-a", "a").await;
+    let of_a = setting.as_caller(&a);
+    let live = token("a").named(TokenName::new("live").expect("a name"));
+    of_a.put(&live, value("x")).await.expect("put");
+    assert!(of_a.get(&live).await.expect("allowed").is_some());
+    let (event, _) = setting.last("GetToken").await;
+    let resource = "arn:aws:bulla:eu-west-1:111122223333:token/a/stripe";
+    assert_eq!(event["resources"][0]["ARN"], format!("{resource}/live"));
+    // What docs/tokens.md says denies all of a provider's tokens.
+    let document = json!({ "Version": "2012-10-17", "Statement": { "Effect": "Deny", "Action": "bulla:*Token",
+        "Resource": [resource, format!("{resource}/*")] } });
+    setting
+        .service
+        .put_principal_policy(&operator(), arn, "denied".to_owned(), document.to_string())
+        .await
+        .expect("gives");
+    assert_eq!(of_a.get(&live).await.expect_err("denied").code(), "AccessDenied");
+    assert_eq!(get(&of_a, "a").await, "AccessDenied");
 }
 
 #[tokio::test]

@@ -85,6 +85,8 @@ impl Action {
 pub struct Outcome {
     /// The version that was read or written.
     pub version: Option<u64>,
+    /// The key that what was read is sealed under, as its record names it; `None` where nothing was opened.
+    pub key: Option<String>,
     /// Whether the data key came from the cache.
     pub cache_hit: bool,
     /// How many entries it was about, where it was about several.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_envelope::KeyRing;
+use bulla_envelope::{KeyPattern, KeyRing};
 use bulla_kms::KeyProvider;
 
 use crate::{ClientId, ClientTemplate};
@@ -26,7 +26,8 @@ pub struct ClientKey {
     pub provider: Arc<dyn KeyProvider>,
     /// Its name there: what follows the scheme of a key URI.
     pub key: String,
-    /// Whose records are opened.
+    /// Which keys' records are opened beside its own: those that it names. That a key is of the same account is not enough here, for the other
+    /// clients' keys are, and who may use one of them chooses the context that he seals under.
     pub ring: KeyRing,
 }
 
@@ -66,6 +67,16 @@ pub struct KeyTemplate {
     provider: Arc<dyn KeyProvider>,
     template: ClientTemplate,
     ring: KeyRing,
+    former: HashMap<ClientId, Vec<KeyPattern>>,
+}
+
+impl KeyTemplate {
+    /// Names a key that a client's name led to before: what it sealed opens until it is put under the key of now by a rewrap.
+    #[must_use]
+    pub fn with_former(mut self, client: ClientId, key: KeyPattern) -> Self {
+        self.former.entry(client).or_default().push(key);
+        self
+    }
 }
 
 impl KeyTemplate {
@@ -78,6 +89,7 @@ impl KeyTemplate {
             provider,
             template: ClientTemplate::new(template)?,
             ring,
+            former: HashMap::new(),
         })
     }
 
@@ -93,10 +105,11 @@ impl KeyTemplate {
 #[async_trait]
 impl ClientKeys for KeyTemplate {
     async fn key_of(&self, client: &ClientId) -> Result<ClientKey, ClientKeyError> {
+        let former = self.former.get(client).map(Vec::as_slice).unwrap_or_default();
         Ok(ClientKey {
             provider: Arc::clone(&self.provider),
             key: self.name(client)?,
-            ring: self.ring.clone(),
+            ring: former.iter().cloned().fold(self.ring.clone(), KeyRing::accept),
         })
     }
 }

@@ -40,6 +40,19 @@ const SEALS: Use = Use {
     asked: Asked::GenerateDataKey,
 };
 
+/// Opens what is told of each value; a grant to decrypt is none to learn what there is.
+const LISTS: Use = Use {
+    kms: &["kms:Decrypt"],
+    grants: &[],
+    asked: Asked::Decrypt,
+};
+
+const REWRAPS: Use = Use {
+    kms: &["kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt"],
+    grants: &[],
+    asked: Asked::GenerateDataKey,
+};
+
 const NEITHER: Use = Use {
     kms: &[],
     grants: &[],
@@ -49,6 +62,8 @@ const NEITHER: Use = Use {
 fn use_of(action: &str) -> &'static Use {
     match action {
         "bulla:GetToken" | "bulla:DecodePayload" | "bulla:OpenColumn" => &OPENS,
+        "bulla:ListTokens" => &LISTS,
+        "bulla:RewrapToken" => &REWRAPS,
         "bulla:PutToken" | "bulla:RefreshToken" | "bulla:EncodePayload" | "bulla:SealColumn" => &SEALS,
         _ => &NEITHER,
     }
@@ -60,11 +75,16 @@ impl Decision<'_> {
         let Some(reference) = &access.key else {
             return self.authorise_without_key(access).map(|()| None);
         };
-        let own = reference
-            .account
-            .as_ref()
-            .is_none_or(|account| account == self.account());
-        let (named, key) = self.key_of(reference).await?;
+        let mut own = self.is_own(reference);
+        let (mut named, mut key) = self.key_of(reference).await?;
+        if let Some(under) = &access.sealed_under {
+            // The name may lead to another key by now: the one that was used decides, and is recorded.
+            let (of_used, used) = self.key_of(under).await?;
+            let arn = |key: &Option<Arc<KeyEntry>>| key.as_ref().map(|key| key.arn.clone());
+            if used.is_none() || arn(&used) != arn(&key) {
+                (own, named, key) = (self.is_own(under), of_used, used);
+            }
+        }
         let Some(key) = key else {
             if own {
                 self.authorise_without_key(access)?;
@@ -79,6 +99,11 @@ impl Decision<'_> {
         }
         require_enabled(self, &key, access)?;
         Ok(Some(key))
+    }
+
+    fn is_own(&self, reference: &KeyRef) -> bool {
+        let account = reference.account.as_ref();
+        account.is_none_or(|account| account == self.account())
     }
 
     fn authorise_without_key(&mut self, access: &Access) -> Result<(), ServiceError> {

@@ -27,10 +27,11 @@ impl TokenVault {
         let now = self.inner.clock.now();
         let (outcome, result) = match read {
             // "A reader MUST NOT give out a token at or after it."
-            Ok(Some((found, cache_hit))) if found.about.is_valid_at(now) => {
+            Ok(Some((found, by))) if found.about.is_valid_at(now) => {
                 let outcome = Outcome {
                     version: Some(found.version),
-                    cache_hit,
+                    cache_hit: by.cache_hit,
+                    key: Some(by.key),
                     seen: Some(self.inner.seen(token, found.version, Lasts::of(found.about.expires))),
                     ..Outcome::default()
                 };

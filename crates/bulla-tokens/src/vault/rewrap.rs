@@ -5,11 +5,15 @@ use crate::place::Kind;
 use crate::store::Condition;
 use crate::{ClientId, TokenError, TokenRef, TokenVault};
 
+/// How often an entry is read again that others write at the same time.
+const TRIES: u32 = 16;
+
 impl TokenVault {
     /// Puts everything of a client under its key as it is now, so that an older one can be retired; answers how many entries it put.
     ///
-    /// Values and expiries stay; versions grow. What is written meanwhile by others is under the key of now anyway. The older key must still
-    /// open, and be in the key ring.
+    /// Values and expiries stay; versions grow. The older key must still open, and be in the key ring. Other instances go on sealing with the data keys that
+    /// they hold: where the client's alias was moved, all entries are under the new key only after a rewrap that begins when the data keys' age (5 min
+    /// unless set) is over on every instance.
     ///
     /// # Errors
     /// [`TokenError`] at the first entry that can't be opened or written; then it is to be repeated.
@@ -36,8 +40,15 @@ impl TokenVault {
                 continue;
             };
             let token = TokenRef::new(client.clone(), provider).named(name);
-            let Some(opened) = self.inner.open_at(&token, kind).await? else {
-                continue;
+            count += u64::from(self.rewrap_at(&token, kind).await?);
+        }
+        Ok(count)
+    }
+    /// Puts one entry under the key of now; answers whether there was one.
+    async fn rewrap_at(&self, token: &TokenRef, kind: Kind) -> Result<bool, TokenError> {
+        for _ in 0..TRIES {
+            let Some(opened) = self.inner.open_at(token, kind).await? else {
+                return Ok(false);
             };
             let expires = match kind {
                 Kind::Token => content::decode(&opened.content).ok_or(TokenError::Malformed)?.0.expires,
@@ -49,11 +60,13 @@ impl TokenVault {
                 condition: Condition::Version(opened.version),
                 lease: None,
             };
-            // Where the log raises marks, this one is raised by who reads it next: what was there before has the same content.
-            if let Put::Stored(_) = self.inner.write_at(&token, kind, &sealing).await? {
-                count += 1;
+            match self.inner.write_at(token, kind, &sealing).await? {
+                // Where the log raises marks, this one is raised by who reads it next: what was there before has the same content.
+                Put::Stored(_) => return Ok(true),
+                // Somebody else wrote it meanwhile, perhaps with a data key of before.
+                Put::Conflict | Put::LeaseLost | Put::Absent => {}
             }
         }
-        Ok(count)
+        Err(TokenError::Contended)
     }
 }

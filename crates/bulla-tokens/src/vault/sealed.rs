@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bulla_crypto::record::Record;
 use bulla_crypto::{Context, SecretBytes};
 use bulla_model::Timestamp;
 
@@ -21,6 +22,13 @@ const LONGEST_JITTER: Duration = Duration::from_secs(60);
 pub(crate) struct Opened {
     pub(crate) version: u64,
     pub(crate) content: SecretBytes,
+    pub(crate) by: OpenedBy,
+}
+
+/// How an entry was opened.
+pub(crate) struct OpenedBy {
+    /// The key that its data key is wrapped by.
+    pub(crate) key: String,
     pub(crate) cache_hit: bool,
 }
 
@@ -69,10 +77,15 @@ impl Inner {
             None => (sealer.open(&record, &context, &binding).await, false),
         };
         let content = opened.map_err(TokenError::opening)?;
+        // It opened: then it is this key that was asked for the data key, whoever wrote the record.
+        let key = Record::parse(&record)
+            .map_err(|_| TokenError::Malformed)?
+            .key()
+            .to_owned();
         Ok(Some(Opened {
             version,
             content,
-            cache_hit,
+            by: OpenedBy { key, cache_hit },
         }))
     }
 
@@ -86,7 +99,7 @@ impl Inner {
     }
 
     /// Reads a token, valid or not; the mark is raised to its version, unless the log does that.
-    pub(crate) async fn read_token(&self, token: &TokenRef) -> Result<Option<(Token, bool)>, TokenError> {
+    pub(crate) async fn read_token(&self, token: &TokenRef) -> Result<Option<(Token, OpenedBy)>, TokenError> {
         let Some(opened) = self.open_at(token, Kind::Token).await? else {
             return Ok(None);
         };
@@ -97,7 +110,7 @@ impl Inner {
             let lasts = Lasts::of(about.expires);
             self.marks.raise(&token.client, &place, version, lasts).await?;
         }
-        Ok(Some((Token { value, version, about }, opened.cache_hit)))
+        Ok(Some((Token { value, version, about }, opened.by)))
     }
 
     /// Seals and writes, under a version above everything that is known.

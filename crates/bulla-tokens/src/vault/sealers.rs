@@ -52,7 +52,8 @@ impl Sealers {
         let random = Arc::clone(&self.random.0);
         let sealer = Sealer::builder(key.provider, key.key, AccessRecord::Unrecorded, random)
             .purpose("token")
-            .key_ring(key.ring)
+            // Who may use another key of the account can seal with any context, and so for a client that is not his.
+            .key_ring(key.ring.without_account())
             .settings(self.settings.clone())
             .build()
             .map_err(|error| ClientKeyError::Failed {
