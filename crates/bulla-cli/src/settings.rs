@@ -117,6 +117,7 @@ pub(crate) struct CodecSettings {
 pub(crate) struct TokenSettings {
     pub(crate) store: Option<String>,
     pub(crate) cluster: bool,
+    pub(crate) without_tls: bool,
     pub(crate) user: Option<String>,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) ca: Option<PathBuf>,

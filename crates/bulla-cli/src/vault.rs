@@ -14,7 +14,8 @@ use bulla_crypto::SecretBytes;
 use bulla_kms::KeyProvider;
 use bulla_model::Clock;
 use bulla_tokens::{
-    AccessLog, EmbeddedStore, Marks, Prefix, RedisConfig, RedisStore, TokenStore, TokenVault, VaultSettings,
+    AccessLog, EmbeddedStore, Marks, Prefix, RedisConfig, RedisConfigError, RedisStore, TokenStore, TokenVault,
+    VaultSettings,
 };
 
 pub(crate) use self::keys::ClientKeyMap;
@@ -134,6 +135,7 @@ fn redis(
     let mut config = RedisConfig {
         urls: urls.collect(),
         cluster: settings.cluster,
+        dangerous_without_tls: settings.without_tls,
         user: settings.user.clone(),
         ..RedisConfig::server("")
     };
@@ -156,8 +158,10 @@ fn redis(
         config.ca_pem = Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?);
     }
     let store = RedisStore::new(&config).map_err(|error| {
-        Explained::misuse(format!("tokens.store: {error}"))
-            .hint("write embedded, sqlite:///path/tokens.db, redis://host:6379/0 or rediss://host:6379/0")
+        Explained::misuse(format!("tokens.store: {error}")).hint(match error {
+            RedisConfigError::WithoutTls => "or set tokens.without_tls (BULLA_TOKENS__WITHOUT_TLS=true), and see that nobody else is on that network",
+            _ => "write embedded, sqlite:///path/tokens.db, redis://127.0.0.1:6379/0 or rediss://host:6379/0",
+        })
     })?;
     Ok(Arc::new(store))
 }

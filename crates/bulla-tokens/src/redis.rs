@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Cmd, cmd};
+use tokio::sync::OnceCell;
 
 use self::connection::Connection;
 use self::scripts::Scripts;
@@ -35,6 +36,8 @@ const NUMBER_KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 pub struct RedisStore {
     connection: Connection,
     scripts: Scripts,
+    /// Set once the policy of eviction was asked for.
+    warned: OnceCell<()>,
 }
 
 impl RedisStore {
@@ -46,7 +49,18 @@ impl RedisStore {
         Ok(Self {
             connection: Connection::new(config)?,
             scripts: Scripts::new(),
+            warned: OnceCell::new(),
         })
+    }
+
+    /// Tells by which policy Redis evicts keys when its memory is full; `None` where it does not, or does not say.
+    ///
+    /// A lease that is evicted lets two fetch at once. Asking needs `+config|get`, which a user of its own need not have.
+    pub async fn eviction(&self) -> Option<String> {
+        let mut asked = cmd("CONFIG");
+        asked.arg("GET").arg("maxmemory-policy");
+        let (_, policy): (String, String) = self.query(&asked).await.ok()?;
+        (policy != "noeviction").then_some(policy)
     }
 
     async fn query<T: redis::FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
@@ -172,6 +186,14 @@ impl TokenStore for RedisStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.query::<()>(&cmd("PING")).await
+        self.query::<()>(&cmd("PING")).await?;
+        self.warned
+            .get_or_init(|| async {
+                if let Some(policy) = self.eviction().await {
+                    tracing::warn!(%policy, "Redis evicts keys when its memory is full, leases first: a refresh token may be used twice; use noeviction");
+                }
+            })
+            .await;
+        Ok(())
     }
 }

@@ -229,6 +229,14 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "whether tokens.store is a Redis Cluster",
     ),
     setting(
+        "tokens.without_tls",
+        "BULLA_TOKENS__WITHOUT_TLS",
+        None,
+        Kind::Flag,
+        "false",
+        "lets redis://…, where a password crosses the network in the clear, name another machine",
+    ),
+    setting(
         "tokens.user",
         "BULLA_TOKENS__USER",
         None,

@@ -67,7 +67,7 @@ impl Source {
                 (false, key.provider, key.name)
             }
         };
-        let ring = KeyRing::same_account();
+        let ring = KeyRing::sealing_key();
         let key = if name.contains(['{', '}']) {
             let template = KeyTemplate::new(provider, &name, ring);
             Named::Each(template.map_err(|error| Explained::misuse(format!("{uri}: {error}")))?)

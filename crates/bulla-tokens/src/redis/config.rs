@@ -1,8 +1,9 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bulla_crypto::SecretBytes;
-use redis::IntoConnectionInfo as _;
+use redis::{ConnectionAddr, IntoConnectionInfo as _};
 
 /// Where Redis is, and how to talk to it.
 pub struct RedisConfig {
@@ -10,6 +11,8 @@ pub struct RedisConfig {
     pub urls: Vec<String>,
     /// Whether it is a cluster; then the URLs are where its nodes are asked for, and the first says user, password and TLS.
     pub cluster: bool,
+    /// Lets a connection without TLS leave the machine: the password and what is sealed then cross the network in the clear.
+    pub dangerous_without_tls: bool,
     /// The ACL user; overrides the URL's.
     pub user: Option<String>,
     /// The password; overrides the URL's.
@@ -32,6 +35,9 @@ pub enum RedisConfigError {
     /// A URL that is none, or not of Redis.
     #[error("not a URL of Redis: redis:// or rediss://, host, port and database")]
     Url,
+    /// Another machine, without TLS, and nobody said that this is meant.
+    #[error("a Redis on another machine is talked to over TLS: use rediss://")]
+    WithoutTls,
     /// A password that is not UTF-8.
     #[error("the password of Redis is not UTF-8")]
     Password,
@@ -49,6 +55,7 @@ impl RedisConfig {
         Self {
             urls: vec![url.into()],
             cluster: false,
+            dangerous_without_tls: false,
             user: None,
             password: None,
             ca_pem: None,
@@ -90,6 +97,13 @@ impl RedisConfig {
             return Err(RedisConfigError::CertificatesWithoutTls);
         }
         let info = url.into_connection_info().map_err(|_| RedisConfigError::Url)?;
+        let elsewhere = match info.addr() {
+            ConnectionAddr::Tcp(host, _) => !is_loopback(host),
+            _ => false,
+        };
+        if elsewhere && !self.dangerous_without_tls {
+            return Err(RedisConfigError::WithoutTls);
+        }
         let mut settings = info.redis_settings().clone();
         if let Some(user) = &self.user {
             settings = settings.set_username(user);
@@ -100,6 +114,12 @@ impl RedisConfig {
         }
         Ok(info.set_redis_settings(settings))
     }
+}
+
+/// Whether a host is this machine.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Debug for RedisConfig {
@@ -148,6 +168,29 @@ mod tests {
             printed.contains("localhost") && !printed.contains("hunter"),
             "{printed}"
         );
+    }
+
+    #[test]
+    fn without_tls_a_password_stays_on_the_machine_unless_that_is_said() {
+        for own in [
+            "redis://127.0.0.1:6379",
+            "valkey://localhost",
+            "redis://[::1]:6379",
+            "rediss://redis.example:6379",
+        ] {
+            assert!(RedisConfig::server(own).connections().is_ok(), "{own}");
+        }
+        for other in [
+            "redis://:hunter2@redis.example:6379",
+            "redis://10.0.0.7",
+            "valkey://localhost.example",
+        ] {
+            let mut config = RedisConfig::server(other);
+            let error = config.connections().unwrap_err();
+            assert!(matches!(error, RedisConfigError::WithoutTls), "{other}");
+            config.dangerous_without_tls = true;
+            assert!(config.connections().is_ok(), "{other}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use bulla_tokens::{RedisConfig, RedisStore, TokenVault};
+use bulla_tokens::{RedisConfig, RedisStore, TokenStore as _, TokenVault};
 
 use crate::support::redis_server::RedisServer;
 use crate::support::{builder, get, provider, token, value};
@@ -100,6 +100,19 @@ async fn a_redis_without_memory_refuses_writes_and_serves_reads() {
     vault.revoke_client(&token("a", "p").client).await.unwrap();
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     vault.put(&token("a", "q"), value("y")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_that_evicts_leases_is_told_from_one_that_does_not() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    assert_eq!(redis.store().eviction().await, None);
+    redis.cli(&["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"]);
+    assert_eq!(redis.store().eviction().await.as_deref(), Some("volatile-ttl"));
+    redis.store().probe().await.unwrap();
+    // Who may not ask is none the wiser, and works.
+    redis.cli(&["ACL", "SETUSER", "default", "-config"]);
+    assert_eq!(redis.store().eviction().await, None);
+    redis.store().probe().await.unwrap();
 }
 
 #[tokio::test]
