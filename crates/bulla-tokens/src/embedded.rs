@@ -64,7 +64,7 @@ impl EmbeddedStore {
 impl TokenStore for EmbeddedStore {
     async fn read(&self, place: &Place) -> Result<Option<Entry>, StoreError> {
         let mut connection = self.pool.acquire().await.map_err(store_error)?;
-        select(&mut connection, &place.key(), self.now_ms()).await
+        select(&mut connection, place.key(), self.now_ms()).await
     }
 
     async fn write(&self, place: &Place, write: &Write<'_>) -> Result<Written, StoreError> {
@@ -235,7 +235,7 @@ async fn decide(
         .execute(&mut *connection)
         .await
         .map_err(store_error)?;
-    let entry = match select(connection, &place.key(), now).await {
+    let entry = match select(connection, place.key(), now).await {
         // What is no entry is written over.
         Err(error) if error.kind == StoreErrorKind::Malformed && !matches!(write.condition, Condition::Version(_)) => {
             Some(Entry {

@@ -36,7 +36,13 @@ macro_rules! name {
 
             /// Gives the name percent-encoded: for keys, paths, ARNs and logs.
             pub fn encoded(&self) -> String {
-                encode(&self.0)
+                let mut out = String::with_capacity(self.0.len());
+                self.encode_into(&mut out);
+                out
+            }
+
+            pub(crate) fn encode_into(&self, out: &mut String) {
+                encode(&self.0, out);
             }
 
             /// Reads what [`encoded`](Self::encoded) gives, and nothing else.
@@ -124,9 +130,12 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// "`A-Z a-z 0-9 - . _ ~` stand for themselves, every other octet is `%` and two upper-case hexadecimal digits".
-fn encode(name: &str) -> String {
+fn encode(name: &str, out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(name.len());
+    if name.bytes().all(is_plain) {
+        out.push_str(name);
+        return;
+    }
     for byte in name.bytes() {
         if is_plain(byte) {
             out.push(char::from(byte));
@@ -136,7 +145,6 @@ fn encode(name: &str) -> String {
             out.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
-    out
 }
 
 /// Reads what [`encode`] writes, and nothing else.

@@ -1,6 +1,8 @@
 //! Where entries lie: store keys, in the layout of `spec/token-vault.md`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::{ClientId, Provider, TokenName, TokenRef};
 
@@ -31,9 +33,22 @@ impl Prefix {
 
     /// Makes the places of one client.
     pub fn client(&self, client: &ClientId) -> ClientPlaces {
+        let tagged = self.tagged(client, 0);
+        let length = tagged.len();
         ClientPlaces {
-            tagged: format!("{}{{{}}}:", self.0, client.encoded()),
+            text: tagged.into(),
+            length,
         }
+    }
+
+    /// What all store keys of a client begin with, in a string that has room for more.
+    fn tagged(&self, client: &ClientId, room: usize) -> String {
+        let mut tagged = String::with_capacity(self.0.len() + client.as_str().len() + 3 + room);
+        tagged.push_str(&self.0);
+        tagged.push('{');
+        client.encode_into(&mut tagged);
+        tagged.push_str("}:");
+        tagged
     }
 }
 
@@ -62,66 +77,97 @@ impl Kind {
 }
 
 /// The store keys of one client; all of them share its hash tag, and so one slot of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct ClientPlaces {
-    tagged: String,
+    /// Begins with what all keys of the client begin with; in a [`Place`], the whole key.
+    text: Arc<str>,
+    /// How much of it that is.
+    length: usize,
 }
 
 impl ClientPlaces {
     /// The place of one entry.
     pub fn place(&self, kind: Kind, provider: &Provider, name: &TokenName) -> Place {
-        Place {
-            client: self.clone(),
-            member: format!("{}:{}:{}", kind.letter(), provider.encoded(), name.encoded()),
-        }
+        let mut text = String::with_capacity(self.length + 3 + provider.as_str().len() + name.as_str().len());
+        text.push_str(self.tagged());
+        Place::below(text, kind, provider, name)
     }
 
     /// The store key of the index.
     pub fn index(&self) -> String {
-        format!("{}i", self.tagged)
+        format!("{}i", self.tagged())
     }
 
     /// The store key of the epoch.
     pub fn epoch(&self) -> String {
-        format!("{}e", self.tagged)
+        format!("{}e", self.tagged())
     }
 
     /// The place of a member of the index; `None` for what is no entry's.
     pub fn member(&self, member: &str) -> Option<Place> {
         Place::parse(member)?;
-        Some(Place {
-            client: self.clone(),
-            member: member.to_owned(),
-        })
+        Some(Place(Self {
+            text: [self.tagged(), member].concat().into(),
+            length: self.length,
+        }))
+    }
+
+    fn tagged(&self) -> &str {
+        &self.text[..self.length]
     }
 }
 
-/// Where one entry lies: a client's store key, and the same as a member of its index.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Place {
-    client: ClientPlaces,
-    member: String,
+impl PartialEq for ClientPlaces {
+    fn eq(&self, other: &Self) -> bool {
+        self.tagged() == other.tagged()
+    }
 }
 
+impl Eq for ClientPlaces {}
+
+impl fmt::Debug for ClientPlaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientPlaces({})", self.tagged())
+    }
+}
+
+/// Where one entry lies: a client's store key, and the same as a member of its index. A clone is cheap.
+#[derive(Clone)]
+pub struct Place(ClientPlaces);
+
 impl Place {
+    /// `text` is what all keys of the client begin with.
+    fn below(mut text: String, kind: Kind, provider: &Provider, name: &TokenName) -> Self {
+        let length = text.len();
+        text.push_str(kind.letter());
+        text.push(':');
+        provider.encode_into(&mut text);
+        text.push(':');
+        name.encode_into(&mut text);
+        Self(ClientPlaces {
+            text: text.into(),
+            length,
+        })
+    }
+
     /// The store key.
-    pub fn key(&self) -> String {
-        format!("{}{}", self.client.tagged, self.member)
+    pub fn key(&self) -> &str {
+        &self.0.text
     }
 
     /// The client whose entry it is.
     pub fn client(&self) -> &ClientPlaces {
-        &self.client
+        &self.0
     }
 
     /// The entry's name in the index.
     pub fn member_name(&self) -> &str {
-        &self.member
+        &self.0.text[self.0.length..]
     }
 
     /// What the entry is, and of which provider and name.
     pub fn parts(&self) -> Option<(Kind, Provider, TokenName)> {
-        Self::parse(&self.member)
+        Self::parse(self.member_name())
     }
 
     /// The store key of the lease.
@@ -136,14 +182,12 @@ impl Place {
 
     /// What a record at this place is bound to: "place ‖ version (u64)".
     pub fn binding(&self, version: u64) -> Vec<u8> {
-        let mut binding = self.key().into_bytes();
-        binding.extend_from_slice(&version.to_be_bytes());
-        binding
+        [self.key().as_bytes(), &version.to_be_bytes()].concat()
     }
 
     fn beside(&self, kind: &str) -> String {
-        let (_, rest) = self.member.split_at(1);
-        format!("{}{kind}{rest}", self.client.tagged)
+        let (_, rest) = self.member_name().split_at(1);
+        format!("{}{kind}{rest}", self.0.tagged())
     }
 
     fn parse(member: &str) -> Option<(Kind, Provider, TokenName)> {
@@ -159,6 +203,20 @@ impl Place {
     }
 }
 
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Place {}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Place({})", self.key())
@@ -167,7 +225,8 @@ impl fmt::Debug for Place {
 
 impl TokenRef {
     pub(crate) fn place(&self, prefix: &Prefix, kind: Kind) -> Place {
-        prefix.client(&self.client).place(kind, &self.provider, &self.name)
+        let room = 3 + self.provider.as_str().len() + self.name.as_str().len();
+        Place::below(prefix.tagged(&self.client, room), kind, &self.provider, &self.name)
     }
 }
 
@@ -183,7 +242,7 @@ mod tests {
             provider: Provider::new(provider).unwrap(),
             name: TokenName::new(name).unwrap(),
         };
-        token.place(&Prefix::default(), Kind::Token).key()
+        token.place(&Prefix::default(), Kind::Token).key().to_owned()
     }
 
     #[test]
@@ -218,7 +277,7 @@ mod tests {
         for key in [
             places.index(),
             places.epoch(),
-            place.key(),
+            place.key().to_owned(),
             place.lease(),
             place.lease_number(),
         ] {

@@ -89,15 +89,11 @@ impl TokenStore for RedisStore {
             u64::try_from(keep.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 52)
         });
         let mut invocation = self.scripts.write.prepare_invoke();
-        let keys = [
-            place.key(),
-            place.client().index(),
-            place.client().epoch(),
-            place.lease(),
-        ];
-        for key in keys {
-            invocation.key(key);
-        }
+        invocation
+            .key(place.key())
+            .key(place.client().index())
+            .key(place.client().epoch())
+            .key(place.lease());
         invocation
             .arg(version_digits(write.version))
             .arg(entry_bytes(write))
