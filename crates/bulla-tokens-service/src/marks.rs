@@ -69,7 +69,7 @@ pub(crate) fn version(account: &AccountId, seen: &Seen) -> TokenVersion {
 }
 
 fn token_place(account: &AccountId, place: &Place) -> TokenPlace {
-    TokenPlace::new(account, &place.client().epoch(), &place.key())
+    TokenPlace::new(account, &place.client().epoch(), place.key())
 }
 
 fn kept_for(lasts: Lasts) -> KeptFor {

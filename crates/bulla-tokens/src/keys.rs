@@ -71,15 +71,6 @@ pub struct KeyTemplate {
 }
 
 impl KeyTemplate {
-    /// Names a key that a client's name led to before: what it sealed opens until it is put under the key of now by a rewrap.
-    #[must_use]
-    pub fn with_former(mut self, client: ClientId, key: KeyPattern) -> Self {
-        self.former.entry(client).or_default().push(key);
-        self
-    }
-}
-
-impl KeyTemplate {
     /// Reads a template of a key's name with `provider`, what follows the scheme of a key URI.
     ///
     /// # Errors
@@ -91,6 +82,13 @@ impl KeyTemplate {
             ring,
             former: HashMap::new(),
         })
+    }
+
+    /// Names a key that a client's name led to before: what it sealed opens until it is put under the key of now by a rewrap.
+    #[must_use]
+    pub fn with_former(mut self, client: ClientId, key: KeyPattern) -> Self {
+        self.former.entry(client).or_default().push(key);
+        self
     }
 
     /// Names the key of a client.

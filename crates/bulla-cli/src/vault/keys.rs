@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bulla_envelope::KeyRing;
+use bulla_envelope::{KeyPattern, KeyRing};
 use bulla_kms::KeyProvider;
 use bulla_tokens::{ClientId, ClientKey, ClientKeyError, ClientKeys, KeyTemplate};
 use bulla_tokens_service::KeyNames;
 
+use super::table::SingleKey;
 use crate::failure::Explained;
 use crate::node::system_random;
 use crate::roots;
@@ -40,16 +41,17 @@ impl ClientKeyMap {
     /// A URI that is none, or whose provider can't be built.
     pub(crate) async fn new(
         others: &str,
-        single: Vec<(ClientId, String)>,
+        single: Vec<SingleKey>,
         own: Option<&Arc<dyn KeyProvider>>,
     ) -> Result<Self, anyhow::Error> {
         let mut keys = HashMap::new();
-        for (client, uri) in single {
-            keys.insert(client, Source::new(&uri, own).await?);
+        for single in single {
+            let source = Source::new(&single.key, single.former, own).await?;
+            keys.insert(single.client, source);
         }
         Ok(Self {
             single: keys,
-            others: Source::new(others, own).await?,
+            others: Source::new(others, Vec::new(), own).await?,
         })
     }
 
@@ -59,7 +61,11 @@ impl ClientKeyMap {
 }
 
 impl Source {
-    async fn new(uri: &str, own: Option<&Arc<dyn KeyProvider>>) -> Result<Self, anyhow::Error> {
+    async fn new(
+        uri: &str,
+        former: Vec<KeyPattern>,
+        own: Option<&Arc<dyn KeyProvider>>,
+    ) -> Result<Self, anyhow::Error> {
         let (is_own, provider, name) = match own.zip(uri.strip_prefix("bulla://")) {
             Some((own, name)) => (true, Arc::clone(own), name.trim_start_matches('/').to_owned()),
             None => {
@@ -67,7 +73,7 @@ impl Source {
                 (false, key.provider, key.name)
             }
         };
-        let ring = KeyRing::sealing_key();
+        let ring = former.into_iter().fold(KeyRing::sealing_key(), KeyRing::accept);
         let key = if name.contains(['{', '}']) {
             let template = KeyTemplate::new(provider, &name, ring);
             Named::Each(template.map_err(|error| Explained::misuse(format!("{uri}: {error}")))?)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bulla_envelope::KeyPattern;
 use bulla_tokens::fetch::{ClientAuthentication, ClientCredentials, Fetcher, OAuthClient, RefreshToken};
 use bulla_tokens::{ClientId, Provider, TokenName, TokenRef};
 use serde::Deserialize;
@@ -28,6 +29,16 @@ pub(crate) struct Table {
 struct ClientRow {
     id: String,
     key: String,
+    /// Keys that what is there may be sealed under from before.
+    #[serde(default)]
+    former: Vec<String>,
+}
+
+/// The key of a single client.
+pub(crate) struct SingleKey {
+    pub(crate) client: ClientId,
+    pub(crate) key: String,
+    pub(crate) former: Vec<KeyPattern>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,15 +102,21 @@ impl Table {
     /// Keys of single clients.
     ///
     /// # Errors
-    /// A client's name that is none, or is there twice.
-    pub(crate) fn client_keys(&self) -> Result<Vec<(ClientId, String)>, anyhow::Error> {
-        let mut keys: Vec<(ClientId, String)> = Vec::with_capacity(self.client.len());
+    /// A client's name that is none, or is there twice; a former key that is none.
+    pub(crate) fn client_keys(&self) -> Result<Vec<SingleKey>, anyhow::Error> {
+        let mut keys: Vec<SingleKey> = Vec::with_capacity(self.client.len());
         for row in &self.client {
             let client = client(&row.id)?;
-            if keys.iter().any(|(other, _)| *other == client) {
+            if keys.iter().any(|other| other.client == client) {
                 return Err(Explained::misuse(format!("the client {client} has two keys")).into());
             }
-            keys.push((client, row.key.clone()));
+            let former = row.former.iter().map(|key| KeyPattern::new(key.as_str()));
+            let former = former.collect::<Result<_, _>>();
+            keys.push(SingleKey {
+                former: former.map_err(|error| misuse(&format!("a former key of {client}"), &error))?,
+                key: row.key.clone(),
+                client,
+            });
         }
         Ok(keys)
     }
@@ -199,5 +216,19 @@ mod tests {
         let plain = "[[fetch]]\nprovider = 'p'\ngrant = 'client_credentials'\ntoken_url = 'http://example.org/'\nclient_id = 'c'\n";
         let table: Table = toml::from_str(plain).expect("a table");
         assert!(table.fetchers().is_err(), "no secret goes over plain HTTP");
+    }
+
+    #[test]
+    fn former_keys_of_a_client_are_named_beside_its_key() {
+        let read = |former: &str| -> Result<Vec<SingleKey>, anyhow::Error> {
+            let row = format!("[[client]]\nid = \"acme\"\nkey = \"bulla:///alias/new\"\nformer = [{former:?}]\n");
+            toml::from_str::<Table>(&row)?.client_keys()
+        };
+        let former = "bulla://arn:aws:kms:eu-west-1:111122223333:key/1234";
+        let keys = read(former).expect("a table");
+        assert_eq!(keys[0].former, [KeyPattern::new(former).expect("a key")]);
+        for wrong in ["", "alias/old", "bulla:///alias/old"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
     }
 }
