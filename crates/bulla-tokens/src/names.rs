@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 /// The longest client, provider or token name, in bytes.
 pub const MAX_NAME_BYTES: usize = 1024;
@@ -13,8 +14,10 @@ pub struct NameError {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
+        ///
+        /// A clone is cheap.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes 1 to 1,024 bytes of any characters.
@@ -26,7 +29,7 @@ macro_rules! name {
                 if name.is_empty() || name.len() > MAX_NAME_BYTES {
                     return Err(NameError { what: $what });
                 }
-                Ok(Self(name))
+                Ok(Self(name.into()))
             }
 
             /// Gives the name as it was given.

@@ -50,5 +50,6 @@ else
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[3]), ARGV[6])
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now))
+-- What is gone is cleared away where the index grows.
+if not live then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', '(' .. string.format('%.0f', now)) end
 return {'stored'}

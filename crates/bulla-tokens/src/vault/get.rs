@@ -1,5 +1,5 @@
 use crate::access::{Access, AccessError, Action, Outcome};
-use crate::{Lasts, Token, TokenError, TokenRef, TokenVault};
+use crate::{Lasts, Seen, Token, TokenError, TokenRef, TokenVault};
 
 /// What events say of a get that found nothing.
 pub(super) const NOT_FOUND: &str = "NotFound";
@@ -32,7 +32,11 @@ impl TokenVault {
                     version: Some(found.version),
                     cache_hit: by.cache_hit,
                     key: Some(by.key),
-                    seen: Some(self.inner.seen(token, found.version, Lasts::of(found.about.expires))),
+                    seen: Some(Seen {
+                        place: by.place,
+                        version: found.version,
+                        lasts: Lasts::of(found.about.expires),
+                    }),
                     ..Outcome::default()
                 };
                 (outcome, Ok(Some(found)))

@@ -27,6 +27,8 @@ pub(crate) struct Opened {
 
 /// How an entry was opened.
 pub(crate) struct OpenedBy {
+    /// Where it lies.
+    pub(crate) place: Place,
     /// The key that its data key is wrapped by.
     pub(crate) key: String,
     pub(crate) cache_hit: bool,
@@ -85,7 +87,7 @@ impl Inner {
         Ok(Some(Opened {
             version,
             content,
-            by: OpenedBy { key, cache_hit },
+            by: OpenedBy { place, key, cache_hit },
         }))
     }
 
@@ -106,9 +108,9 @@ impl Inner {
         let (about, value) = content::decode(&opened.content).ok_or(TokenError::Malformed)?;
         let version = opened.version;
         if !self.marks.are_raised_by_log() {
-            let place = self.place(token, Kind::Token);
             let lasts = Lasts::of(about.expires);
-            self.marks.raise(&token.client, &place, version, lasts).await?;
+            let place = &opened.by.place;
+            self.marks.raise(&token.client, place, version, lasts).await?;
         }
         Ok(Some((Token { value, version, about }, opened.by)))
     }
