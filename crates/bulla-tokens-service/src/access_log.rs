@@ -87,7 +87,7 @@ impl Pending for Read {
         asked.failure = outcome.failure.map(failure);
         asked.token = outcome.seen.as_ref().map(|seen| version(&asker.account, seen));
         if let (Some(_), Some(key)) = (&asked.key, &outcome.key) {
-            asked.sealed_under = Some(key_of_record(key)?);
+            asked.sealed_under = key_of_record(key)?;
         }
         match asker.service.access(&asker.call, asked).await {
             Ok(accessed) if accessed.outdated => Err(AccessError::Outdated),
@@ -159,12 +159,16 @@ impl Asker {
     }
 }
 
-/// Reads the key that a record names: `bulla://arn:…`. A replica is taken for that of the call's own region.
-fn key_of_record(key: &str) -> Result<KeyRef, AccessError> {
-    let arn = key.strip_prefix("bulla:").unwrap_or(key).trim_start_matches('/');
+/// Reads the key that a record names: `bulla://arn:…`; `None` where it is held elsewhere. A replica is taken for that of the call's own region.
+fn key_of_record(key: &str) -> Result<Option<KeyRef>, AccessError> {
+    let Some(name) = key.strip_prefix("bulla:") else {
+        return Ok(None);
+    };
+    let arn = name.trim_start_matches('/');
     let region = arn.split(':').nth(3).unwrap_or_default().parse::<Region>();
     let region = region.map_err(|error| AccessError::Key(Arc::new(error)))?;
-    KeyRef::parse(arn, &region).map_err(|error| AccessError::Key(Arc::new(error)))
+    let key = KeyRef::parse(arn, &region).map_err(|error| AccessError::Key(Arc::new(error)))?;
+    Ok(Some(key))
 }
 
 /// What policies call it.

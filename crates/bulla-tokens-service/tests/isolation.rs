@@ -148,7 +148,7 @@ impl Setting {
 
     async fn give(&self, arn: &PrincipalArn, effect: &str, client: &str) {
         let document = json!({ "Version": "2012-10-17", "Statement": {
-            "Effect": effect, "Action": "bulla:*Token", "Resource": "*",
+            "Effect": effect, "Action": ["bulla:*Token", "bulla:ListTokens"], "Resource": "*",
             "Condition": { "StringEquals": { "kms:EncryptionContext:client_id": client } } } });
         self.service
             .put_principal_policy(&operator(), arn.clone(), "tokens".to_owned(), document.to_string())
@@ -437,7 +437,7 @@ async fn a_key_that_the_alias_led_to_before_opens_for_who_names_it_and_decides_u
     setting.service.enable_key(&operator(), enable).await.expect("enabled");
     assert_eq!(told.rewrap(&token("a").client).await.expect("rewrapped"), 1);
     setting.disable(&setting.keys[0]).await;
-    assert_eq!(get(&of_a, "a").await, "x");
+    assert_eq!(get(&told, "a").await, "x");
     assert_eq!(get(&plain, "a").await, "x");
 }
 
