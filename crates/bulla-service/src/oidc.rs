@@ -72,7 +72,7 @@ pub struct MappedPrincipal {
     pub claim: String,
     /// What it must be; `*` is any characters, `?` is one.
     pub pattern: String,
-    /// A user or a role of the service's account.
+    /// A user or a role, of any account of the service.
     pub principal: PrincipalArn,
 }
 

@@ -1,5 +1,6 @@
 //! Fetches the keys of OIDC issuers over HTTPS, for the service that knows no HTTP.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +33,31 @@ pub(super) fn issuers(settings: &Section) -> Result<OidcSettings, anyhow::Error>
         return Ok(OidcSettings::default());
     }
     let documents = HttpDocuments::new(settings.ca.as_deref())?;
-    let issuers = settings.issuers.iter().map(issuer).collect::<Result<_, Explained>>()?;
+    let issuers = settings
+        .issuers
+        .iter()
+        .map(issuer)
+        .collect::<Result<Vec<_>, Explained>>()?;
+    are_told_apart(&issuers)?;
     Ok(OidcSettings {
         issuers,
         documents: Some(Arc::new(documents)),
     })
+}
+
+/// Refuses issuers that trust policies could not tell apart: in an ARN and in condition keys an issuer has neither scheme nor last slash.
+fn are_told_apart(issuers: &[Issuer]) -> Result<(), Explained> {
+    let mut named = HashMap::new();
+    for Issuer { url, .. } in issuers {
+        let name = url.split_once("://").map_or(url.as_str(), |(_, name)| name);
+        if let Some(other) = named.insert(name.trim_end_matches('/'), url) {
+            return Err(
+                Explained::misuse(format!("the OIDC issuers {other} and {url} have one name in policies"))
+                    .hint("name each issuer once, with all its audiences and principals"),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn issuer(settings: &IssuerSettings) -> Result<Issuer, Explained> {
@@ -50,7 +71,9 @@ fn issuer(settings: &IssuerSettings) -> Result<Issuer, Explained> {
             .hint("name those that its tokens for this service have, as sts.amazonaws.com"));
     }
     let mapped = settings.principals.iter().map(|mapping| {
-        if mapping.principal.is_group() || mapping.principal.as_str().starts_with("arn:aws:sts:") {
+        let principal = &mapping.principal;
+        let is_nobody = principal.name() == "root" || principal.is_group();
+        if is_nobody || principal.as_str().starts_with("arn:aws:sts:") {
             return Err(Explained::misuse(format!(
                 "{} is no user and no role",
                 mapping.principal
@@ -141,6 +164,33 @@ impl FetchDocument for HttpDocuments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn issuers_that_policies_can_not_tell_apart_are_refused_and_mappings_to_nobody() {
+        let named = |url: &str, principal: &str| {
+            let text = format!(
+                r#"{{"url":"{url}","audiences":["a"],"principals":[{{"pattern":"*","principal":"{principal}"}}]}}"#
+            );
+            issuer(&serde_json::from_str(&text).expect("settings"))
+        };
+        let ann = "arn:aws:iam::111122223333:user/ann";
+        let all =
+            |urls: &[&str]| -> Vec<Issuer> { urls.iter().map(|url| named(url, ann).expect("an issuer")).collect() };
+        are_told_apart(&all(&["https://a.example", "https://a.example/b", "https://b.example"])).expect("are");
+        for same in [
+            ["https://a.example", "https://a.example"],
+            ["https://a.example", "https://a.example/"],
+            ["http://localhost/a", "https://localhost/a"],
+        ] {
+            are_told_apart(&all(&same)).expect_err("one name");
+        }
+        for nobody in [
+            "arn:aws:iam::111122223333:root",
+            "arn:aws:iam::111122223333:group/staff",
+        ] {
+            named("https://a.example", nobody).expect_err("nobody");
+        }
+    }
 
     #[test]
     fn keys_come_over_tls_or_from_this_machine() {

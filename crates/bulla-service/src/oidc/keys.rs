@@ -149,6 +149,9 @@ impl Shared {
         if discovery.issuer != self.issuer.url {
             return Err("the discovery document is another issuer's".to_owned());
         }
+        if self.issuer.url.starts_with("https://") && !discovery.jwks_uri.starts_with("https://") {
+            return Err("the keys of an https issuer are to come over https, too".to_owned());
+        }
         let document = self
             .documents
             .fetch(&discovery.jwks_uri, MAX_KEYS_BYTES)

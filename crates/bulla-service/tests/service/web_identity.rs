@@ -23,6 +23,7 @@ pub(crate) const ROLE: &str = "arn:aws:iam::111122223333:role/app";
 #[derive(Debug)]
 pub(crate) struct Issuing {
     kids: Mutex<Vec<&'static str>>,
+    keys_at: Mutex<&'static str>,
     asked: AtomicUsize,
     is_down: AtomicBool,
     /// Whether what is asked for waits, and who hears that something is.
@@ -37,6 +38,7 @@ impl Issuing {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
         Arc::new(Self {
             kids: Mutex::new(vec!["one"]),
+            keys_at: Mutex::new("https://issuer.test/keys"),
             asked: AtomicUsize::new(0),
             is_down: AtomicBool::new(false),
             holds: watch::Sender::new(false),
@@ -70,9 +72,9 @@ impl FetchDocument for Issuing {
         }
         let document = match url {
             "https://issuer.test/a/.well-known/openid-configuration" => {
-                json!({"issuer": ISSUER, "jwks_uri": "https://issuer.test/keys"})
+                json!({"issuer": ISSUER, "jwks_uri": *self.keys_at.lock().expect("no panic")})
             }
-            "https://issuer.test/keys" => {
+            "https://issuer.test/keys" | "http://127.0.0.1/keys" => {
                 self.asked.fetch_add(1, Ordering::SeqCst);
                 let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
                 let key = |kid: &&str| json!({"kty": "EC", "crv": "P-256", "kid": kid, "x": part(&self.public[1..33]), "y": part(&self.public[33..])});
@@ -196,6 +198,17 @@ async fn who_goes_away_while_keys_are_fetched_keeps_nobody_from_them() {
     let good = issuing.token("one", &claims(&h, &json!({})));
     assume(&service, &good).await.expect("assumes");
     assert_eq!(issuing.asked(), 1);
+}
+
+#[tokio::test]
+async fn keys_of_an_issuer_over_tls_are_not_taken_in_the_clear() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    *issuing.keys_at.lock().expect("no panic") = "http://127.0.0.1/keys";
+    let token = issuing.token("one", &claims(&h, &json!({})));
+    assert_eq!(refusal(assume(&service, &token).await).0, "IDPCommunicationError");
+    assert_eq!(issuing.asked(), 0);
 }
 
 #[tokio::test]
