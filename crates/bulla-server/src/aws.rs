@@ -234,7 +234,7 @@ const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Records that a caller was answered nothing in time. The recording goes on when the answer waits for it no more; what the operation
 /// itself comes to is an event of its own.
-async fn record_timeout(edge: &Edge, call: Call, refusal: Refusal) {
+pub(crate) async fn record_timeout(edge: &Edge, call: Call, refusal: Refusal) {
     let service = edge.service.clone();
     let recording = tokio::spawn(async move {
         if let Err(error) = service.record_refusal(&call, refusal).await {

@@ -33,7 +33,7 @@ mod token_body;
 mod token_stats;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bulla_model::Region;
 use bulla_service::{Call, Caller, Refusal};
@@ -64,9 +64,28 @@ pub(crate) async fn answer(edge: &Edge, head: &Parts, body: Incoming, origin: Or
     let request_id = request_id(edge, head);
     let (name, result) = match find(head.method.as_str(), head.uri.path()) {
         Found::Route(route, parameters) => {
-            let served = serve(edge, head, body, origin, &request_id, route, parameters);
-            let result = tokio::time::timeout(edge.limits.request, served).await;
-            (route.name, result.unwrap_or_else(|_| Err(Problem::timed_out())))
+            // Kept outside of what is given up when the time is over: then it is known whose request it was.
+            let authenticated = OnceLock::new();
+            let served = serve(
+                edge,
+                head,
+                body,
+                origin,
+                &request_id,
+                (route, parameters),
+                &authenticated,
+            );
+            let result = match tokio::time::timeout(edge.limits.request, served).await {
+                Ok(result) => result,
+                Err(_) => {
+                    let problem = Problem::timed_out();
+                    if let Some(call) = authenticated.into_inner() {
+                        aws::record_timeout(edge, call, refusal_of(route, &problem)).await;
+                    }
+                    Err(problem)
+                }
+            };
+            (route.name, result)
         }
         Found::OtherMethods(methods) => {
             let mut response = respond(Err(Problem::method_not_allowed()), &request_id);
@@ -91,8 +110,8 @@ async fn serve(
     body: Incoming,
     origin: Origin,
     request_id: &Arc<str>,
-    route: &'static RestRoute,
-    parameters: Vec<(&'static str, String)>,
+    (route, parameters): (&'static RestRoute, Vec<(&'static str, String)>),
+    authenticated: &OnceLock<Call>,
 ) -> Result<Reply, Problem> {
     if route.action.is_none() {
         return Ok(openapi::page());
@@ -113,21 +132,30 @@ async fn serve(
         .inspect_err(|problem| edge.service.record_authentication_failure(problem.code, &source_ip))?;
     let (caller, region) = authenticate(edge, head, &body, &source_ip).await?;
     let user_agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let call = Call {
+    let (region, wrong) = match region {
+        Ok(region) => (region, None),
+        // Of a known caller, so it is an event, of the region that is usual here.
+        Err(problem) => (usual_region(edge)?, Some(problem)),
+    };
+    let call = authenticated.get_or_init(|| Call {
         caller,
         region,
         request_id: request_id.clone(),
         source_ip,
         user_agent: user_agent.unwrap_or_default().into(),
         secure_transport,
+    });
+    let read = match wrong {
+        Some(problem) => Err(problem),
+        None => Request::read(edge, call, head, route, parameters, &body),
     };
-    let outcome = match Request::read(edge, &call, head, route, parameters, &body) {
+    let outcome = match read {
         Ok(request) => route::answer(route, &request).await,
         Err(problem) => Err(problem),
     };
     match outcome {
         Err(problem) => {
-            record(edge, &call, route, &problem).await?;
+            record(edge, call, route, &problem).await?;
             Err(problem)
         }
         outcome => outcome,
@@ -137,19 +165,29 @@ async fn serve(
 /// Records a problem that nobody has recorded yet.
 async fn record(edge: &Edge, call: &Call, route: &RestRoute, problem: &Problem) -> Result<(), Problem> {
     if problem.is_unrecorded() {
-        let refusal = Refusal {
-            operation: route.name,
-            event_source: "bulla",
-            read_only: route.read_only,
-            code: problem.code,
-        };
-        edge.service.record_refusal(call, refusal).await?;
+        edge.service.record_refusal(call, refusal_of(route, problem)).await?;
     }
     Ok(())
 }
 
+fn refusal_of(route: &RestRoute, problem: &Problem) -> Refusal {
+    Refusal {
+        operation: route.name,
+        event_source: "bulla",
+        read_only: route.read_only,
+        code: problem.code,
+    }
+}
+
 /// Finds who asks: by a bearer credential, or as in the AWS façade by a signature (for the service `bulla`), or anybody in the dev mode.
-async fn authenticate(edge: &Edge, head: &Parts, body: &[u8], source_ip: &str) -> Result<(Caller, Region), Problem> {
+///
+/// Tells the region apart: a wrong one is refused once it is known whose request it is.
+async fn authenticate(
+    edge: &Edge,
+    head: &Parts,
+    body: &[u8],
+    source_ip: &str,
+) -> Result<(Caller, Result<Region, Problem>), Problem> {
     let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = header.and_then(|header| {
         let (scheme, token) = header.split_once(' ')?;
@@ -161,9 +199,8 @@ async fn authenticate(edge: &Edge, head: &Parts, body: &[u8], source_ip: &str) -
             uri: &head.uri,
             headers: &head.headers,
         };
-        return aws::authenticate(edge, &parts, body, source_ip, "bulla")
-            .await
-            .map_err(Problem::from);
+        let (caller, region) = aws::authenticate(edge, &parts, body, source_ip, "bulla").await?;
+        return Ok((caller, Ok(region)));
     };
     if head.headers.get_all(AUTHORIZATION).iter().count() > 1 {
         edge.service
@@ -171,7 +208,7 @@ async fn authenticate(edge: &Edge, head: &Parts, body: &[u8], source_ip: &str) -
         return Err(Problem::unauthenticated());
     }
     let caller = edge.service.authenticate_bearer(token, source_ip).await?;
-    Ok((caller, region(edge, head)?))
+    Ok((caller, region(edge, head)))
 }
 
 /// The region of requests that are not signed for one: what the header says, else the first that is served.
@@ -180,12 +217,21 @@ fn region(edge: &Edge, head: &Parts) -> Result<Region, Problem> {
         .headers
         .get("bulla-region")
         .map(|value| value.to_str().unwrap_or(""));
-    let first = edge.regions.first().map_or(DEFAULT_REGION, Region::as_str);
-    let region: Region = asked.unwrap_or(first).parse().map_err(|_| Problem::wrong_region())?;
+    let Some(asked) = asked else {
+        return usual_region(edge);
+    };
+    let region: Region = asked.parse().map_err(|_| Problem::wrong_region())?;
     if edge.regions.is_empty() || edge.regions.contains(&region) {
         Ok(region)
     } else {
         Err(Problem::wrong_region())
+    }
+}
+
+fn usual_region(edge: &Edge) -> Result<Region, Problem> {
+    match edge.regions.first() {
+        Some(first) => Ok(first.clone()),
+        None => DEFAULT_REGION.parse().map_err(|_| Problem::wrong_region()),
     }
 }
 

@@ -85,13 +85,21 @@ impl Core {
                 Err(CommitError::Failed(error)) => return Err(error),
             }
         }
+        Err(self.give_up(call, operation.event(), operation.parameters()).await)
+    }
+
+    /// Records that what an operation reads kept changing, which is `Throttled`; what else it answers is why that could not be recorded.
+    pub(crate) async fn give_up(&self, call: &Call, kind: EventKind, parameters: Map<String, Value>) -> ServiceError {
         let decision = Decision::new(self, call);
         let error = ServiceError::Throttled;
-        let (event, _) = self.event(&decision, operation.event(), operation.parameters(), Some(&error))?;
+        let event = match self.event(&decision, kind, parameters, Some(&error)) {
+            Ok((event, _)) => event,
+            Err(error) => return error,
+        };
         // It rests on nothing that was read, so it is not stale, whatever was changed.
         match self.commit(u64::MAX, Vec::new(), Vec::new(), event).await {
-            Err(CommitError::Failed(failure)) => Err(failure),
-            _ => Err(error),
+            Err(CommitError::Failed(failure)) => failure,
+            _ => error,
         }
     }
 

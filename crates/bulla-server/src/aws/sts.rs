@@ -9,7 +9,7 @@ mod get_caller_identity;
 mod xml;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bulla_service::{Call, Refusal, Unsigned};
 use bytes::Bytes;
@@ -119,6 +119,8 @@ async fn serve(
     *found = action;
     let user_agent = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let user_agent: Arc<str> = user_agent.unwrap_or_default().into();
+    // Kept outside of what is given up when the time is over: then it is known whose request it was.
+    let authenticated = OnceLock::new();
     let answer = async {
         if action == Some(Action::AssumeRoleWithWebIdentity) {
             let from = Unsigned {
@@ -142,42 +144,53 @@ async fn serve(
             uri: &head.uri,
             headers: &head.headers,
         };
-        let authenticated = authenticate(edge, &parts, &body, &source_ip, SERVICE).await;
+        let known = authenticate(edge, &parts, &body, &source_ip, SERVICE).await;
         let Some(action) = action else {
             return Err(Failure::no_such_action(named, version));
         };
-        let (caller, region) = authenticated?;
-        let call = Call {
+        let (caller, region) = known?;
+        let call = authenticated.get_or_init(|| Call {
             caller,
             region,
             request_id: request_id.clone(),
             source_ip: source_ip.clone(),
             user_agent,
             secure_transport,
-        };
+        });
         let result = match action {
-            Action::AssumeRole => assume_role::answer(&edge.service, &call, &form).await,
-            _ => get_caller_identity::answer(&edge.service, &call).await,
+            Action::AssumeRole => assume_role::answer(&edge.service, call, &form).await,
+            _ => get_caller_identity::answer(&edge.service, call).await,
         };
         match result {
             Err(failure) if failure.is_of_the_edge() => {
-                let refusal = Refusal {
-                    operation: action.name(),
-                    event_source: "sts.amazonaws.com",
-                    read_only: true,
-                    code: failure.code,
-                };
-                edge.service.record_refusal(&call, refusal).await?;
+                edge.service.record_refusal(call, refusal_of(action, &failure)).await?;
                 Err(failure)
             }
             // The service has recorded it.
             result => result,
         }
     };
-    let answered = tokio::time::timeout(limits.request, answer).await;
-    answered
-        .unwrap_or_else(|_| Err(Failure::timed_out()))
-        .map(|result| xml::response(action.map_or("", Action::name), result.0, request_id))
+    let answered = match tokio::time::timeout(limits.request, answer).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            let failure = Failure::timed_out();
+            match (authenticated.into_inner(), action) {
+                (Some(call), Some(action)) => super::record_timeout(edge, call, refusal_of(action, &failure)).await,
+                _ => count(&failure),
+            }
+            Err(failure)
+        }
+    };
+    answered.map(|result| xml::response(action.map_or("", Action::name), result.0, request_id))
+}
+
+fn refusal_of(action: Action, failure: &Failure) -> Refusal {
+    Refusal {
+        operation: action.name(),
+        event_source: "sts.amazonaws.com",
+        read_only: true,
+        code: failure.code,
+    }
 }
 
 /// STS's names of what the service and the signature's check call as KMS does.

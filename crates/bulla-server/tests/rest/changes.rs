@@ -68,3 +68,16 @@ async fn who_may_not_does_not_wait_and_who_may_not_any_more_hears_nothing() {
     problem(&answer, 403, "access_denied");
     assert!(began.elapsed() < Duration::from_secs(20));
 }
+
+#[tokio::test]
+async fn a_request_whose_time_is_over_is_an_event_of_its_caller() {
+    let h = Harness::with(|config| config.limits.request = Duration::from_millis(200)).await;
+    let ann = User::new(&h, "ann", Role::Admin).await;
+    let now = ann.get(&h, "/v1/changes?since=0").await.json()["revision"].clone();
+    let answer = ann.get(&h, &format!("/v1/changes?since={now}&wait=25")).await;
+    problem(&answer, 500, "internal");
+    let event = newest(&h, "ReadChanges").await;
+    assert_eq!(event["errorCode"], "internal");
+    assert_eq!(event["userIdentity"]["arn"], ann.arn.as_str());
+    assert_eq!(event["requestID"], answer.header("x-request-id"));
+}

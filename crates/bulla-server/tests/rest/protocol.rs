@@ -67,6 +67,11 @@ async fn what_is_no_route_or_not_of_its_form_is_a_problem_with_a_code() {
     let ann = User::new(&h, "ann", Role::Admin).await;
     let (token, json) = (ann.header(), "Content-Type: application/json\r\n");
     let typed = format!("{token}{json}");
+    let elsewhere = format!("{token}Bulla-Region: no/where\r\n");
+    let recorded = async || {
+        let events = events(&h).await;
+        events.iter().filter(|event| event["eventName"] != "ReadAudit").count()
+    };
     for (method, path, headers, body, status, code) in [
         ("GET", "/v1", &token, "", 404, "no_such_route"),
         ("GET", "/v1/audit/../audit", &token, "", 404, "no_such_route"),
@@ -83,9 +88,14 @@ async fn what_is_no_route_or_not_of_its_form_is_a_problem_with_a_code() {
         ("POST", "/v1/audit/events", &token, "{}", 415, "unsupported_media_type"),
         ("POST", "/v1/audit/events", &typed, "{}", 400, "invalid_request"),
         ("POST", "/v1/audit/events", &typed, "[", 400, "invalid_request"),
+        ("GET", "/v1/audit", &elsewhere, "", 400, "invalid_region"),
     ] {
+        let before = recorded().await;
         let answer = request(&h, method, path, headers, body).await;
         problem(&answer, status, code);
+        // A known caller's, where there is a route: one event, whoever refused it.
+        let expected = usize::from(!matches!(status, 404 | 405));
+        assert_eq!(recorded().await, before + expected, "{method} {path}");
     }
     let answer = request(&h, "DELETE", "/v1/audit", &token, "").await;
     assert_eq!(answer.header("allow"), "GET");

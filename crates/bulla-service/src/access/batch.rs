@@ -45,6 +45,12 @@ impl Service {
                 Err(CommitError::Failed(error)) => return Err(error),
             }
         }
+        for access in accesses {
+            let error = core.give_up(call, access.event(), Operation::parameters(access)).await;
+            if !matches!(error, ServiceError::Throttled) {
+                return Err(error);
+            }
+        }
         Err(ServiceError::Throttled)
     }
 }

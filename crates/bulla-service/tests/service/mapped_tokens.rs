@@ -105,3 +105,39 @@ async fn a_mapped_token_is_as_old_as_it_says_and_lasts_no_longer_than_its_role_l
         draw(&timeless).await.expect("draws");
     }
 }
+
+#[tokio::test]
+async fn a_request_with_a_token_leaves_its_trace_also_where_its_form_is_wrong() {
+    let (h, issuing) = (Harness::new().await, Issuing::new());
+    make_role(&h).await;
+    let service = believing(&h, &issuing).await;
+    let ask = async |role: &str, name: &str, token: &str| {
+        let from = Unsigned {
+            region: REGION.parse().expect("a region"),
+            request_id: "r".into(),
+            source_ip: "192.0.2.7".into(),
+            user_agent: "test/1".into(),
+            secure_transport: true,
+        };
+        let request = AssumeRoleRequest {
+            role_arn: role.to_owned(),
+            role_session_name: name.to_owned(),
+            ..AssumeRoleRequest::default()
+        };
+        refusal(service.assume_role_with_web_identity(from, request, token).await).0
+    };
+    // Nobody's: counted.
+    assert_eq!(ask(ROLE, "x", "no token").await, "InvalidIdentityToken");
+    service.flush_authentication_failures().await;
+    assert_eq!(h.last_event()["requestParameters"]["reasons"]["InvalidIdentityToken"], 1);
+    // Somebody's: an event.
+    let token = issuing.token("one", &claims(&h, &json!({})));
+    for (role, name) in [(USER, "pod-1"), (ROLE, "x"), (ROLE, "a b")] {
+        let before = h.events().len();
+        assert_eq!(ask(role, name, &token).await, "ValidationException");
+        let events = h.events();
+        assert_eq!(events.len(), before + 1);
+        assert_eq!(events[before]["errorCode"], "ValidationException");
+        assert_eq!(events[before]["userIdentity"]["type"], "WebIdentityUser");
+    }
+}
