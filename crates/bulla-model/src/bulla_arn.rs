@@ -6,7 +6,7 @@ use crate::{AccountId, Region};
 
 /// `arn:aws:bulla:<region>:<account>:<kind>/<name>[/<name>…]`: what actions outside KMS are on; cheap to clone.
 ///
-/// A token is `token/<client>/<provider>`, a codec's namespace `codec/<namespace>`, the audit log `audit/log`. Each name is one part,
+/// A token is `token/<client>/<provider>`, a codec's namespace `codec/<namespace>`, the audit log `audit/log`, which has no region. Each name is one part,
 /// whatever it contains: all but letters, digits and `._-+=@` is percent-encoded, so that a policy's `token/a/*` is about client `a` and
 /// nobody else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +18,15 @@ pub struct BullaArn {
 impl BullaArn {
     /// Builds the ARN of a resource; `kind` is a lower-case word.
     pub fn new(region: &Region, account: &AccountId, kind: &'static str, names: &[&str]) -> Self {
+        Self::build(region.as_str(), account, kind, names)
+    }
+
+    /// Builds the ARN of what is one for all regions, `arn:aws:bulla::<account>:…`: a caller's region is no part of it.
+    pub fn of_all_regions(account: &AccountId, kind: &'static str, names: &[&str]) -> Self {
+        Self::build("", account, kind, names)
+    }
+
+    fn build(region: &str, account: &AccountId, kind: &'static str, names: &[&str]) -> Self {
         let mut text = format!("arn:aws:bulla:{region}:{account}:{kind}");
         for name in names {
             text.push('/');

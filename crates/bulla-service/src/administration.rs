@@ -14,6 +14,7 @@ mod reset;
 mod roles;
 mod roots;
 mod tags;
+mod vouched_events;
 
 pub use groups::GroupDescription;
 pub use roles::{CreateRoleRequest, RoleDescription};

@@ -50,7 +50,7 @@ impl Service {
     /// `AccessDenied` for who may not `bulla:ReadChanges`, also where he could when he began to wait; `Throttled` where 256 wait for his
     /// principal, 512 for his account or 1,024 in all.
     pub async fn changes_since(&self, call: &Call, since: u64, wait: Duration) -> Result<Changes, ServiceError> {
-        let read = ReadChanges { since };
+        let mut read = ReadChanges { since, crowded: false };
         if self.core.rows.synced() < since {
             // Another node may have told him.
             self.core.freshness.catch_up(&self.core.queue).await?;
@@ -62,16 +62,20 @@ impl Service {
                 .is_ok_and(|changes| changes.is_empty())
         {
             // Who may not, does not wait; that he asked is recorded now, and that he may, when he is answered.
-            let asked = || read.parameters();
+            let asked = || members([("since", shown_since(since))]);
             let mut decision = Decision::of(&self.core, call, &asked, &[]);
             let may = match decision.identify().await {
                 Ok(()) => read.may(&mut decision),
                 Err(error) => Err(error),
             };
             if may.is_ok() {
-                let _waiting = self.core.waiters.admit(&call.caller).ok_or(ServiceError::Throttled)?;
-                self.wait_beyond(own, since, Instant::now() + wait.min(MAX_WAIT))
-                    .await?;
+                match self.core.waiters.admit(&call.caller) {
+                    Some(_waiting) => {
+                        self.wait_beyond(own, since, Instant::now() + wait.min(MAX_WAIT))
+                            .await?
+                    }
+                    None => read.crowded = true,
+                }
             }
         }
         self.core.run(call, &read).await
@@ -95,6 +99,10 @@ impl Service {
             }
         }
     }
+}
+
+fn shown_since(since: u64) -> Value {
+    since.min(1 << 53).to_string().into()
 }
 
 /// What was changed in an account.
@@ -154,11 +162,13 @@ impl Changes {
 
 struct ReadChanges {
     since: u64,
+    /// Whether too many wait already.
+    crowded: bool,
 }
 
 impl ReadChanges {
     fn may(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
-        let feed = BullaArn::new(decision.region(), decision.account(), "changes", &["feed"]);
+        let feed = BullaArn::of_all_regions(decision.account(), "changes", &["feed"]);
         decision.authorise("bulla:ReadChanges", feed.as_str())
     }
 }
@@ -173,11 +183,14 @@ impl Operation for ReadChanges {
     };
 
     fn parameters(&self) -> Map<String, Value> {
-        members([("since", self.since.min(1 << 53).to_string().into())])
+        members([("since", shown_since(self.since))])
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<Changes, ServiceError> {
         self.may(decision)?;
+        if self.crowded {
+            return Err(ServiceError::Throttled);
+        }
         changed(decision.core, decision.account(), self.since).await
     }
 }

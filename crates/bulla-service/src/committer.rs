@@ -109,6 +109,7 @@ impl Committer {
         feed: Feed,
     ) -> Self {
         let recent = Recent::since(log.metadata_revision());
+        rows.log_has(log.size());
         Self {
             rows,
             clock,
@@ -235,6 +236,7 @@ impl Committer {
             checkpoint: note,
         };
         batch.commit(transaction, &head).await?;
+        self.rows.log_has(head.size);
         self.log = batch.log.clone();
         (self.feed, self.vouched) = (feed, true);
         self.head = head;
@@ -287,6 +289,7 @@ impl Committer {
         // Other nodes' commits are durable, whatever becomes of this transaction.
         self.recent.record(&changes, log.metadata_revision());
         self.rows.apply(&changes, log.metadata_revision());
+        self.rows.log_has(head.size);
         self.head = head;
         self.log = log;
         (self.feed, self.vouched) = (feed, vouched.is_some());

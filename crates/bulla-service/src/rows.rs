@@ -41,6 +41,8 @@ pub(crate) struct Rows {
     cache: Cache<RowKey, Entry>,
     /// Every change up to this revision is applied to cache and index.
     synced: AtomicU64,
+    /// Events that the log has at least: as many as its head had that was believed last.
+    log_size: AtomicU64,
     /// Tells those who wait that it moved.
     pub(crate) moved: Notify,
     newest: Mutex<Newest>,
@@ -63,6 +65,7 @@ impl Rows {
             failing: AtomicBool::new(false),
             cache: Cache::with_weighter(cache_entries.min(1024), cache_entries as u64, quick_cache::UnitWeighter),
             synced: AtomicU64::new(0),
+            log_size: AtomicU64::new(0),
             moved: Notify::new(),
             newest: Mutex::default(),
             committer: OnceLock::new(),
@@ -72,6 +75,15 @@ impl Rows {
     /// The revision up to which everything cached is current.
     pub(crate) fn synced(&self) -> u64 {
         self.synced.load(Ordering::Acquire)
+    }
+
+    /// How many events the log has, as far as this node has heard.
+    pub(crate) fn log_size(&self) -> u64 {
+        self.log_size.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn log_has(&self, events: u64) {
+        self.log_size.fetch_max(events, Ordering::AcqRel);
     }
 
     /// Every change after a revision that can concern a cache, newest first, and up to which revision; `None` where they are too many to

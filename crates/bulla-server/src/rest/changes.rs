@@ -12,7 +12,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "GET",
     path: "/v1/changes",
     action: Some("bulla:ReadChanges"),
-    resource: "arn:aws:bulla:{region}:{account}:changes/feed",
+    resource: "arn:aws:bulla::{account}:changes/feed",
     read_only: true,
     summary: "Tells what caches elsewhere must drop, and waits for it.",
     description: "Answers at once where something of the caller's account changed since the revision, else when it does or the wait is over. A cache begins \

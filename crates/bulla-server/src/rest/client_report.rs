@@ -7,7 +7,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "GET",
     path: "/v1/audit/reports/client",
     action: Some("bulla:ReadAudit"),
-    resource: "arn:aws:bulla:{region}:{account}:audit/log",
+    resource: "arn:aws:bulla::{account}:audit/log",
     read_only: true,
     summary: "Lists every access for one client, allowed or not.",
     description: "The client is named by the parameter client, which is required.",

@@ -9,7 +9,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "GET",
     path: "/v1/audit/reports/denied",
     action: Some("bulla:ReadAudit"),
-    resource: "arn:aws:bulla:{region}:{account}:audit/log",
+    resource: "arn:aws:bulla::{account}:audit/log",
     read_only: true,
     summary: "Lists denied and failed attempts.",
     description: "All of them, or those with one errorCode.",

@@ -9,7 +9,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "GET",
     path: "/v1/audit/reports/outside-hours",
     action: Some("bulla:ReadAudit"),
-    resource: "arn:aws:bulla:{region}:{account}:audit/log",
+    resource: "arn:aws:bulla::{account}:audit/log",
     read_only: true,
     summary: "Lists accesses outside business hours.",
     description: "Business hours are Mon-Fri 08:00-18:00 UTC unless the parameter outside says others.",

@@ -11,7 +11,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "GET",
     path: "/v1/audit/reports/principals",
     action: Some("bulla:ReadAudit"),
-    resource: "arn:aws:bulla:{region}:{account}:audit/log",
+    resource: "arn:aws:bulla::{account}:audit/log",
     read_only: true,
     summary: "Counts accesses by who made them.",
     description: "Who made most comes first; at most 10,000 are counted by themselves. 200,000 events are looked at for one answer: where \

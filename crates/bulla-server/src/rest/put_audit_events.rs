@@ -15,7 +15,7 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "POST",
     path: "/v1/audit/events",
     action: Some("bulla:WriteAudit"),
-    resource: "arn:aws:bulla:{region}:{account}:audit/log",
+    resource: "arn:aws:bulla::{account}:audit/log",
     read_only: false,
     summary: "Takes events into the log that a library or a vault elsewhere recorded.",
     description: "The principal and the time are the service's; what the client says is marked as asserted by it. Durable when it answers. A \

@@ -9,11 +9,12 @@ pub(super) const ROUTE: RestRoute = RestRoute {
     method: "GET",
     path: "/v1/audit",
     action: Some("bulla:ReadAudit"),
-    resource: "arn:aws:bulla:{region}:{account}:audit/log",
+    resource: "arn:aws:bulla::{account}:audit/log",
     read_only: true,
     summary: "Finds events of the audit log.",
-    description: "In the log's order, each event as it was signed. So many events are looked at for a page and no more, so that a page may \
-                  be empty and have a next one.",
+    description: "In the log's order, each event as it was signed: where one was edited or is gone, the answer is an error and no event. Times \
+                  are those of the clocks that there were: an event whose clock was more than ten minutes behind may be left out of a question \
+                  by time. So many events are looked at for a page and no more, so that a page may be empty and have a next one.",
     query: &[
         PRINCIPAL, EVENT, KEY, CONTEXT, CLIENT, ERROR, FROM, TO, OUTSIDE, LIMIT, CURSOR,
     ],

@@ -17,7 +17,7 @@ use crate::{Call, Service, ServiceError};
 
 const MAX_EVENTS: usize = 100;
 /// What the events of clients have as their source.
-const SOURCE: &str = "bulla.client";
+pub(super) const SOURCE: &str = "bulla.client";
 
 /// Events that were recorded elsewhere, together.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct AssertedBatch {
 }
 
 /// An event that was recorded elsewhere.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AssertedEvent {
     /// A capital and at most 63 letters and digits: `Open`, `GetToken`.
     pub name: String,
@@ -37,7 +37,7 @@ pub struct AssertedEvent {
     pub time_micros: i64,
     /// The encryption context.
     pub context: Context,
-    /// The ARN of what it was about, at most 512 bytes.
+    /// The ARN of what it was about, at most 512 bytes; whose it is, is the client's word, too.
     pub resource: Option<String>,
     /// How many accesses the event stands for.
     pub count: u64,
@@ -64,7 +64,8 @@ impl Service {
     /// Takes events into the log, durable when this returns: each with the caller as its principal, the service's time, and
     /// `clientAsserted` beside what the client says.
     ///
-    /// A batch of a name that the caller used in the last 30 days is not taken again, whichever node took it.
+    /// A batch of a name that the caller used in the last 30 days is not taken again, whichever node took it. The caller is known by his ARN: a
+    /// session of another name is another caller.
     ///
     /// # Errors
     /// `AccessDenied` for who may not `bulla:WriteAudit`; `Validation`; `AlreadyExists` for another batch of the same name; `Store`.
@@ -98,7 +99,7 @@ impl Service {
                 Err(CommitError::Failed(error)) => return Err(error),
             }
         }
-        Err(ServiceError::Throttled)
+        Err(core.give_up(call, kind, asked()).await)
     }
 }
 
@@ -107,7 +108,7 @@ async fn decide(
     batch: &AssertedBatch,
 ) -> Result<(RecordedBatch, Vec<PreparedEvent>), ServiceError> {
     batch.check()?;
-    let log = BullaArn::new(decision.region(), decision.account(), "audit", &["log"]);
+    let log = BullaArn::of_all_regions(decision.account(), "audit", &["log"]);
     decision.authorise("bulla:WriteAudit", log.as_str())?;
     let owner = decision.call.caller.arn().as_str().to_owned();
     let id = format!("{owner}/{}", batch.id);
@@ -211,6 +212,8 @@ impl AssertedEvent {
         let parameters = members([("encryptionContext", context_value(&self.context))]);
         let mut draft = decision.draft(&kind, &event_id, parameters, None);
         draft.event_name = self.name.as_str().into();
+        // What a client says of a key is no event of the key's account.
+        draft.recipient_account_id = decision.account().as_str().into();
         draft.cache_hit = self.cache_hit;
         draft.purpose = self.purpose.as_deref().map(Into::into);
         draft.error_code = self.error_code.as_deref().map(Into::into);

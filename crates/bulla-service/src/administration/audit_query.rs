@@ -3,9 +3,12 @@ use bulla_model::BullaArn;
 use bulla_store::EventRow;
 use serde_json::{Map, Value};
 
+use super::asserted_events::SOURCE as ASSERTED;
+use super::vouched_events::{BATCH, VouchedEvents};
 use crate::decision::{Decision, EventKind};
 use crate::limits::{self, members, shown};
 use crate::runner::{BULLA, Operation};
+use crate::service::Core;
 use crate::{Call, Service, ServiceError};
 
 /// Events looked at for one answer; what lies beyond is the next page's.
@@ -14,7 +17,6 @@ const SCANNED_AT_MOST: u64 = 20_000;
 const COUNTED_AT_MOST: u64 = 200_000;
 /// Bytes of events in one answer, if it is more than one event.
 const PAGE_BYTES: usize = 1024 * 1024;
-const BATCH: u32 = 1000;
 /// Decisions are dated before they are committed: an event may be this much older than the one before it.
 const DISORDER_MICROS: i64 = 10 * 60 * 1_000_000;
 
@@ -52,12 +54,12 @@ pub struct PrincipalCounts {
 impl Service {
     /// Finds events; asking is an event itself. A caller of another account than the service's own finds that account's only.
     ///
-    /// A page may be empty and have a next one: so many events are looked at for each, and no more.
+    /// A page may be empty and have a next one: so many events are looked at for each, and no more. Every event that was looked at is vouched
+    /// for by a signed checkpoint, and none is missing between them.
     ///
     /// # Errors
-    /// `AccessDenied` for who may not `bulla:ReadAudit`; `Validation`, `Store`.
+    /// `AccessDenied` for who may not `bulla:ReadAudit`; `Tampered` where an event was edited or is gone; `Validation`, `Store`.
     pub async fn query_audit(&self, call: &Call, query: AuditQuery) -> Result<AuditPage, ServiceError> {
-        limits::range("limit", query.limit, 1, 1000)?;
         let asked = Asked {
             name: "QueryAudit",
             query: &query,
@@ -66,7 +68,7 @@ impl Service {
         let (mut events, mut bytes) = (Vec::new(), 0);
         let limit = query.limit as usize;
         let next = self
-            .scan(call, &query, SCANNED_AT_MOST, &mut |row, _| {
+            .vouched_scan(call, &query, SCANNED_AT_MOST, &mut |row, _| {
                 bytes += row.event.len();
                 events.push(row);
                 events.len() < limit && bytes < PAGE_BYTES
@@ -87,7 +89,7 @@ impl Service {
         self.core.run(call, &asked).await?;
         let mut counted = Principals::default();
         let next = self
-            .scan(call, &query, COUNTED_AT_MOST, &mut |_, event| {
+            .vouched_scan(call, &query, COUNTED_AT_MOST, &mut |_, event| {
                 counted.count(&event);
                 true
             })
@@ -100,7 +102,21 @@ impl Service {
         })
     }
 
-    /// Shows wanted events to `see` until it has enough; tells from where to go on.
+    /// Shows wanted events to `see` until it has enough; tells from where to go on, once a signed checkpoint vouches for what was seen.
+    async fn vouched_scan(
+        &self,
+        call: &Call,
+        query: &AuditQuery,
+        most: u64,
+        see: &mut (dyn FnMut(EventRow, Value) -> bool + Send),
+    ) -> Result<Option<u64>, ServiceError> {
+        let scanned = self.scan(call, query, most, see).await;
+        if let Err(error @ ServiceError::Tampered { .. }) = &scanned {
+            self.core.record_tampering(error).await?;
+        }
+        scanned
+    }
+
     async fn scan(
         &self,
         call: &Call,
@@ -108,49 +124,50 @@ impl Service {
         most: u64,
         see: &mut (dyn FnMut(EventRow, Value) -> bool + Send),
     ) -> Result<Option<u64>, ServiceError> {
-        let store = &self.core.rows.store;
         let own = call.caller.account().as_str();
-        let sees_all = own == self.core.account.as_str();
         let mut next = query.from;
         if let Some(from) = query.filter.from_micros {
             next = next.max(self.first_since(from).await?);
         }
         let end = next.saturating_add(most);
-        loop {
-            let rows = store.events(next, BATCH).await?;
-            let whole = rows.len() == BATCH as usize;
-            for row in rows {
-                next = row.sequence + 1;
-                let event: Value =
-                    serde_json::from_slice(&row.event).map_err(|_| self.core.rows.tampered_event(row.sequence))?;
-                let is_own = |member: &str| event.pointer(member).and_then(Value::as_str) == Some(own);
-                let visible = sees_all || is_own("/recipientAccountId") || is_own("/userIdentity/accountId");
+        let mut events = self.events_from(next);
+        let go_on = 'scan: loop {
+            let batch = events.read(BATCH).await?;
+            let whole = batch.len() == BATCH as usize;
+            for (row, event) in batch {
+                next = row.sequence.saturating_add(1);
+                let visible = self.core.shows(&event, own);
                 if visible && query.filter.matches(&event) && !see(row, event) {
-                    return Ok(Some(next));
+                    break 'scan Some(next);
                 }
             }
             if !whole {
-                return Ok(None);
+                break None;
             }
             if next >= end {
-                return Ok(Some(next));
+                break Some(next);
             }
-        }
+        };
+        events.vouch().await?;
+        Ok(go_on)
+    }
+
+    fn events_from(&self, first: u64) -> VouchedEvents<'_> {
+        VouchedEvents::from(&self.core.rows, &self.core.verifier_key, first)
     }
 
     /// A sequence number before which no event is as late as `micros`.
     async fn first_since(&self, micros: i64) -> Result<u64, ServiceError> {
-        let store = &self.core.rows.store;
-        let size = store.head().await?.map_or(0, |head| head.size);
+        let size = self.core.rows.log_size();
         let wanted = micros.saturating_sub(DISORDER_MICROS);
         let (mut low, mut high) = (0, size);
         while low < high {
             let middle = low + (high - low) / 2;
-            let row = store.events(middle, 1).await?;
-            let time = row.first().and_then(|row| {
-                let event: Value = serde_json::from_slice(&row.event).ok()?;
-                timestamp::parse(event["eventTime"].as_str()?)
-            });
+            let mut events = self.events_from(middle);
+            let event = events.read(1).await?.pop().map(|(_, event)| event);
+            events.vouch().await?;
+            let time = event.as_ref().and_then(|event| event["eventTime"].as_str());
+            let time = time.and_then(timestamp::parse);
             if time.is_some_and(|time| time < wanted) {
                 low = middle + 1;
             } else {
@@ -158,6 +175,23 @@ impl Service {
             }
         }
         Ok(low)
+    }
+}
+
+impl Core {
+    /// Whether an account is shown an event: the service's own account every one, any other those that it asked for or that are about
+    /// something of it.
+    pub(super) fn shows(&self, event: &Value, account: &str) -> bool {
+        let is = |of: Option<&Value>| of.and_then(Value::as_str) == Some(account);
+        // What a client asserted is shown to whose client it is: anybody can name anything.
+        let about = event["resources"]
+            .as_array()
+            .filter(|_| event["eventSource"] != ASSERTED);
+        let mut about = about.into_iter().flatten();
+        account == self.account.as_str()
+            || is(event.pointer("/recipientAccountId"))
+            || is(event.pointer("/userIdentity/accountId"))
+            || about.any(|resource| is(resource.get("accountId")))
     }
 }
 
@@ -223,7 +257,10 @@ impl Operation for Asked<'_> {
     }
 
     async fn decide(&self, decision: &mut Decision<'_>) -> Result<(), ServiceError> {
-        let log = BullaArn::new(decision.region(), decision.account(), "audit", &["log"]);
+        if self.name == "QueryAudit" {
+            limits::range("limit", self.query.limit, 1, 1000)?;
+        }
+        let log = BullaArn::of_all_regions(decision.account(), "audit", &["log"]);
         decision.authorise("bulla:ReadAudit", log.as_str())
     }
 }

@@ -7,12 +7,16 @@ use crate::runner::{BULLA, Operation};
 use crate::{Call, Service, ServiceError};
 
 impl Service {
-    /// Reads events from a sequence number on, at most `limit` (1 to 10,000); reading is an event itself.
+    /// Reads events from a sequence number on, at most `limit` (1 to 10,000), of which a caller of another account than the service's own
+    /// is shown that account's only; reading is an event itself.
     ///
     /// # Errors
     /// `AccessDenied` for who is neither administrator nor auditor.
     pub async fn read_audit_events(&self, call: &Call, from: u64, limit: u32) -> Result<Vec<EventRow>, ServiceError> {
-        self.core.run(call, &ReadAudit { from, limit }).await
+        let mut events = self.core.run(call, &ReadAudit { from, limit }).await?;
+        let own = call.caller.account().as_str();
+        events.retain(|row| serde_json::from_slice(&row.event).is_ok_and(|event| self.core.shows(&event, own)));
+        Ok(events)
     }
 
     /// Reads the newest checkpoint.

@@ -6,6 +6,7 @@ mod administration;
 mod aliases;
 mod api_tokens;
 mod audit;
+mod audit_queries;
 mod change_waiters;
 mod cryptography;
 mod custom_key_stores;

@@ -129,7 +129,10 @@ async fn a_request_with_a_token_leaves_its_trace_also_where_its_form_is_wrong() 
     // Nobody's: counted.
     assert_eq!(ask(ROLE, "x", "no token").await, "InvalidIdentityToken");
     service.flush_authentication_failures().await;
-    assert_eq!(h.last_event()["requestParameters"]["reasons"]["InvalidIdentityToken"], 1);
+    assert_eq!(
+        h.last_event()["requestParameters"]["reasons"]["InvalidIdentityToken"],
+        1
+    );
     // Somebody's: an event.
     let token = issuing.token("one", &claims(&h, &json!({})));
     for (role, name) in [(USER, "pod-1"), (ROLE, "x"), (ROLE, "a b")] {
