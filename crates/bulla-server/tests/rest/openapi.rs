@@ -140,6 +140,6 @@ async fn the_document_is_valid_and_the_answers_are_what_it_says() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     assert_eq!(
         String::from_utf8_lossy(&checked.stdout),
-        "21 answers are as documented\n"
+        "22 answers are as documented\n"
     );
 }
