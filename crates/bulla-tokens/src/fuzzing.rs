@@ -1,5 +1,7 @@
 //! What the fuzz targets of this crate check; built for tests and for `cargo fuzz` only.
 
+use std::sync::LazyLock;
+
 use bulla_crypto::SecretBytes;
 use bulla_model::Timestamp;
 use http::header::RETRY_AFTER;
@@ -52,6 +54,10 @@ pub fn redis_value(data: &[u8]) {
     }
 }
 
+/// Made once: it reads the certificates of the system.
+static CLIENT: LazyLock<OAuthClient> =
+    LazyLock::new(|| OAuthClient::new("https://auth.example.com/token", "id").expect("a client"));
+
 /// Answers of token endpoints, the first line being status and `Retry-After`: never a panic, never nothing at all, nor an endless life.
 pub fn oauth_answer(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
@@ -69,8 +75,7 @@ pub fn oauth_answer(data: &[u8]) {
         headers,
         body: SecretBytes::from_vec(body.to_vec()),
     };
-    let client = OAuthClient::new("https://auth.example.com/token", "id").expect("a client");
-    if let Ok(fetched) = client.read(answer) {
+    if let Ok(fetched) = CLIENT.read(answer) {
         assert!(status.is_success());
         assert!(!fetched.value.is_empty() || fetched.refresh_token.is_some());
         assert!(fetched.ttl.is_some_and(|ttl| ttl.as_secs() <= 1_000_000_000));
