@@ -140,7 +140,7 @@ async fn a_connection_that_breaks_inside_a_transaction_is_unavailable() {
 async fn a_newer_schema_and_a_foreign_one_are_refused() {
     let database = database().await;
     drop(open(&database.url).await.expect("a store"));
-    for statement in ["UPDATE schema_version SET version = 7", "DROP TABLE schema_version"] {
+    for statement in ["UPDATE schema_version SET version = 8", "DROP TABLE schema_version"] {
         execute(&database.url, statement).await;
         assert!(
             matches!(open(&database.url).await, Err(StoreError::Schema { known: 7, .. })),

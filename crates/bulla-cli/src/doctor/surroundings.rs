@@ -118,8 +118,8 @@ mod tests {
             found,
             [
                 "unknown-variable the variable BULLA_LISTEN sets nothing",
-                "legacy-variable the variable PORT is set, and bulla does not read it",
                 "legacy-variable the variable KMS_MASTER_KEY is set, and bulla does not read it",
+                "legacy-variable the variable PORT is set, and bulla does not read it",
             ]
         );
     }
