@@ -17,16 +17,21 @@ try {
       if (request.method() !== 'POST') return route.continue();
       await route.continue({ headers: { ...request.headers(), authorization: `Bearer ${who}` } });
     });
+    const isOfCodec = (response) => response.url().startsWith(codec) && response.request().method() === 'POST';
     page.on('response', (response) => {
-      if (response.url().startsWith(codec) && response.request().method() === 'POST') statuses.push(response.status());
+      if (isOfCodec(response)) statuses.push(response.status());
     });
+    // The UI shows raw payloads before the codec has answered, too.
+    const answered = page.waitForResponse(isOfCodec, { timeout: 60_000 });
     await page.goto(`${ui}/namespaces/default/workflows/${workflow}`, { waitUntil: 'domcontentloaded' });
     const shown = (text) => page.waitForFunction((text) => document.body.innerText.includes(text), text, { timeout: 60_000 });
     if (expected) {
+      await answered;
       await shown('SECRET-card');
       await shown('SECRET-result');
       if (!statuses.length || statuses.some((status) => status !== 200)) throw new Error(`statuses ${statuses}`);
     } else {
+      await answered;
       // Base64 of binary/bulla-v1: the payload as it is stored.
       await shown('YmluYXJ5L2J1bGxhLXYx');
       if ((await page.locator('body').innerText()).includes('SECRET')) throw new Error('plaintext without leave');
