@@ -50,6 +50,17 @@ fn new_key(server: &BullaProcess) -> Value {
     kms(server, "CreateKey", &json!({}))["KeyMetadata"]["KeyId"].clone()
 }
 
+/// The same, with the alias that the codec's commands name.
+fn new_key_of_the_alias(server: &BullaProcess) -> Value {
+    let key = new_key(server);
+    kms(
+        server,
+        "CreateAlias",
+        &json!({"AliasName": "alias/codec", "TargetKeyId": key}),
+    );
+    key
+}
+
 /// As the server that Bulla replaces was started.
 fn command(server: &BullaProcess, dir: &Path) -> BullaCommand {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
@@ -158,9 +169,7 @@ fn what_sixteen_writers_seal_across_rotations_is_opened_by_a_fresh_process() {
 fn a_codec_whose_kms_was_killed_goes_on_with_what_is_warm_and_refuses_what_is_cold_in_time() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = BullaProcess::dev(BULLA).expect("a dev server starts");
-    let key = new_key(&server);
-    let alias = json!({"AliasName": "alias/codec", "TargetKeyId": key});
-    kms(&server, "CreateAlias", &alias);
+    new_key_of_the_alias(&server);
     let (warm, cold) = (start(&server, dir.path()), start(&server, dir.path()));
     let sealed = encode(&warm, PLAIN);
     decodes(&warm, &sealed, PLAIN);
@@ -188,9 +197,7 @@ fn a_codec_whose_kms_was_killed_goes_on_with_what_is_warm_and_refuses_what_is_co
 fn a_history_of_a_thousand_events_opens_cold_with_a_call_to_kms_for_each_of_its_data_keys() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = BullaProcess::dev(BULLA).expect("a dev server starts");
-    let key = new_key(&server);
-    let alias = json!({"AliasName": "alias/codec", "TargetKeyId": key});
-    kms(&server, "CreateAlias", &alias);
+    let key = new_key_of_the_alias(&server);
     let codec = start(&server, dir.path());
     let (mut plain, mut history) = (Vec::new(), Vec::new());
     for part in 0..4 {
@@ -232,9 +239,7 @@ fn a_history_of_a_thousand_events_opens_cold_with_a_call_to_kms_for_each_of_its_
 fn a_request_of_as_many_small_payloads_as_it_may_have_stays_within_the_memory_of_the_deployment() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let server = BullaProcess::dev(BULLA).expect("a dev server starts");
-    let key = new_key(&server);
-    let alias = json!({"AliasName": "alias/codec", "TargetKeyId": key});
-    kms(&server, "CreateAlias", &alias);
+    new_key_of_the_alias(&server);
     let codec = start(&server, dir.path());
     let many = format!("{{\"payloads\":[{}]}}", vec!["{}"; 16_384].join(","));
     std::thread::scope(|scope| {
