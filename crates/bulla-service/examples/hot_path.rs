@@ -15,7 +15,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bulla_crypto::{Context, SecretBytes, SystemRandom};
 use bulla_kms_local::{LocalProvider, RootKeyFile};
-use bulla_model::{EncryptionAlgorithm, KeyOrigin, KeySpec, KeyUsage, SystemClock};
+use bulla_model::{EncryptionAlgorithm, SystemClock};
 use bulla_service::*;
 use bulla_store::{
     Change, CheckpointRow, EventRow, HeadRow, Lookup, Row, RowFilter, Store, StoreError, Table, Transaction,
@@ -185,17 +185,7 @@ async fn main() {
         user_agent: "example/1".into(),
         secure_transport: true,
     };
-    let create = CreateKeyRequest {
-        description: String::new(),
-        usage: KeyUsage::EncryptDecrypt,
-        spec: KeySpec::SymmetricDefault,
-        origin: KeyOrigin::AwsKms,
-        tags: Vec::new(),
-        policy: None,
-        bypass_policy_lockout_safety_check: false,
-        multi_region: false,
-        custom_key_store_id: None,
-    };
+    let create = CreateKeyRequest::default();
     let key = s.create_key(&call, create.clone()).await.unwrap().key.key_id;
     for waiting in [1_u32, 16, 64, 256] {
         let rounds = 40_000 / waiting;

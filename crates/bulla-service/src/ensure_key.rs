@@ -1,4 +1,4 @@
-use bulla_model::{KeyArn, KeyOrigin, KeySpec, KeyUsage};
+use bulla_model::KeyArn;
 use bulla_store::Table;
 use serde_json::{Map, Value};
 
@@ -29,14 +29,8 @@ impl Service {
             alias: alias.to_owned(),
             key: CreateKeyRequest {
                 description: description.to_owned(),
-                usage: KeyUsage::EncryptDecrypt,
-                spec: KeySpec::SymmetricDefault,
-                origin: KeyOrigin::AwsKms,
-                tags: Vec::new(),
                 policy,
-                bypass_policy_lockout_safety_check: false,
-                multi_region: false,
-                custom_key_store_id: None,
+                ..CreateKeyRequest::default()
             },
         };
         self.core.run(call, &ensure).await

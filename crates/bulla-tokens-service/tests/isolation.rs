@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bulla_crypto::{SecretBytes, SystemRandom};
 use bulla_envelope::KeyPattern;
 use bulla_kms_local::{LocalProvider, RootKeyFile};
-use bulla_model::{
-    AccountId, GrantConstraints, GrantOperation, KeyOrigin, KeySpec, KeyUsage, PrincipalArn, Role, SystemClock,
-};
+use bulla_model::{AccountId, GrantConstraints, GrantOperation, PrincipalArn, Role, SystemClock};
 use bulla_service::*;
 use bulla_store::Store as _;
 use bulla_store_sql::{OpenOptions, SqlStore};
@@ -200,17 +198,7 @@ fn vault_over(tokens: &Arc<EmbeddedStore>, keys: ServiceKeys) -> TokenVault {
 }
 
 async fn make_key(service: &Service, client: &str) -> KeyMetadata {
-    let request = CreateKeyRequest {
-        description: String::new(),
-        usage: KeyUsage::EncryptDecrypt,
-        spec: KeySpec::SymmetricDefault,
-        origin: KeyOrigin::AwsKms,
-        tags: Vec::new(),
-        policy: None,
-        bypass_policy_lockout_safety_check: false,
-        multi_region: false,
-        custom_key_store_id: None,
-    };
+    let request = CreateKeyRequest::default();
     let key = service.create_key(&operator(), request).await.expect("creates").key;
     let alias = CreateAliasRequest {
         alias_name: format!("alias/tokens-{client}"),

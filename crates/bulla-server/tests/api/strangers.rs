@@ -267,17 +267,7 @@ async fn a_stranger_learns_nothing_by_ciphertexts_tokens_and_aliases() {
     let account = server.initialised.account.as_str();
     let aliased = |name: &str| json!({"KeyId": format!("arn:aws:kms:us-east-1:{account}:{name}"), "Plaintext": "AAAA"});
     let mine = server.operator_of(&other_account());
-    let own = bulla_service::CreateKeyRequest {
-        description: String::new(),
-        usage: bulla_model::KeyUsage::EncryptDecrypt,
-        spec: bulla_model::KeySpec::SymmetricDefault,
-        origin: bulla_model::KeyOrigin::AwsKms,
-        tags: Vec::new(),
-        policy: None,
-        bypass_policy_lockout_safety_check: false,
-        multi_region: false,
-        custom_key_store_id: None,
-    };
+    let own = bulla_service::CreateKeyRequest::default();
     let own = server.service.create_key(&mine, own).await.unwrap().key.arn.to_string();
     let to_own =
         |blob: &str| json!({"CiphertextBlob": blob, "SourceEncryptionContext": context, "DestinationKeyId": own});

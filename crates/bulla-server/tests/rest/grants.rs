@@ -1,7 +1,7 @@
 //! Grants over REST: given, changed, listed and taken, on a key and on every key, and decisive at the next request.
 
 use bulla_crypto::{Context, SecretBytes};
-use bulla_model::{EncryptionAlgorithm, KeyOrigin, KeySpec, KeyUsage, Role};
+use bulla_model::{EncryptionAlgorithm, Role};
 use bulla_service::{Call, CreateKeyRequest, EncryptRequest, KeyMetadata, ServiceError};
 use serde_json::{Value, json};
 
@@ -9,17 +9,7 @@ use crate::client::*;
 use crate::harness::Harness;
 
 async fn key(h: &Harness) -> KeyMetadata {
-    let request = CreateKeyRequest {
-        description: String::new(),
-        usage: KeyUsage::EncryptDecrypt,
-        spec: KeySpec::SymmetricDefault,
-        origin: KeyOrigin::AwsKms,
-        tags: Vec::new(),
-        policy: None,
-        bypass_policy_lockout_safety_check: false,
-        multi_region: false,
-        custom_key_store_id: None,
-    };
+    let request = CreateKeyRequest::default();
     h.service.create_key(&operator(h), request).await.unwrap().key
 }
 

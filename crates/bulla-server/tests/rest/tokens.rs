@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bulla_crypto::{SecretBytes, SystemRandom};
-use bulla_model::{Clock, KeyOrigin, KeySpec, KeyUsage, Role, SystemClock};
+use bulla_model::{Clock, Role, SystemClock};
 use bulla_server::ServerConfig;
 use bulla_service::{CreateAliasRequest, CreateKeyRequest, Service};
 use bulla_tokens::fetch::{FetchError, FetchRequest, Fetched, Fetcher};
@@ -80,17 +80,7 @@ fn operator_of(service: &Service) -> bulla_service::Call {
 }
 
 async fn make_key(service: &Service, client: &str) {
-    let request = CreateKeyRequest {
-        description: String::new(),
-        usage: KeyUsage::EncryptDecrypt,
-        spec: KeySpec::SymmetricDefault,
-        origin: KeyOrigin::AwsKms,
-        tags: Vec::new(),
-        policy: None,
-        bypass_policy_lockout_safety_check: false,
-        multi_region: false,
-        custom_key_store_id: None,
-    };
+    let request = CreateKeyRequest::default();
     let operator = operator_of(service);
     let key = service.create_key(&operator, request).await.unwrap().key;
     let alias = CreateAliasRequest {

@@ -39,6 +39,23 @@ pub struct CreateKeyRequest {
     pub custom_key_store_id: Option<String>,
 }
 
+impl Default for CreateKeyRequest {
+    /// What AWS makes of a request without members: a symmetric key for encryption, with its own material, under the default policy.
+    fn default() -> Self {
+        Self {
+            description: String::new(),
+            usage: KeyUsage::EncryptDecrypt,
+            spec: KeySpec::SymmetricDefault,
+            origin: KeyOrigin::AwsKms,
+            tags: Vec::new(),
+            policy: None,
+            bypass_policy_lockout_safety_check: false,
+            multi_region: false,
+            custom_key_store_id: None,
+        }
+    }
+}
+
 /// What `CreateKey` answers.
 #[derive(Debug, Clone)]
 pub struct CreateKeyResponse {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bulla_audit::{ActualRow, KeyChain, LogHead, LogVerifier, VerifierKey, row_digest};
 use bulla_crypto::{Context, SecretBytes, SystemRandom};
 use bulla_kms_local::{LocalProvider, RootKeyFile};
-use bulla_model::{DataKeySpec, EncryptionAlgorithm, KeyOrigin, KeySpec, KeyUsage, PrincipalArn, Role, Timestamp};
+use bulla_model::{DataKeySpec, EncryptionAlgorithm, PrincipalArn, Role, Timestamp};
 use bulla_service::*;
 use bulla_store::Store;
 use bulla_testkit::{SeededRandom, TestClock};
@@ -219,14 +219,7 @@ pub(crate) async fn create_key(service: &Service, call: &Call) -> KeyMetadata {
 pub(crate) fn create_key_request() -> CreateKeyRequest {
     CreateKeyRequest {
         description: "a key".to_owned(),
-        usage: KeyUsage::EncryptDecrypt,
-        spec: KeySpec::SymmetricDefault,
-        origin: KeyOrigin::AwsKms,
-        tags: Vec::new(),
-        policy: None,
-        bypass_policy_lockout_safety_check: false,
-        multi_region: false,
-        custom_key_store_id: None,
+        ..CreateKeyRequest::default()
     }
 }
 
