@@ -21,6 +21,8 @@ pub(super) struct Condition {
 /// What the policy compares with.
 #[derive(Debug)]
 enum Wanted {
+    /// Texts without variables.
+    Exactly(Box<[Box<str>]>),
     Equal(Box<[Template]>),
     EqualIgnoringCase(Box<[Template]>),
     Like(Box<[Template]>),
@@ -60,7 +62,14 @@ impl Condition {
             values.iter().map(|value| Template::parse(value, syntax)).collect()
         };
         let wanted = match operator.base {
-            Base::StringEquals => Wanted::Equal(templates(false)?),
+            Base::StringEquals => {
+                let templates = templates(false)?;
+                let literals = templates.iter().map(|template| template.literal().map(Into::into));
+                match literals.collect() {
+                    Some(literals) => Wanted::Exactly(literals),
+                    None => Wanted::Equal(templates),
+                }
+            }
             Base::StringEqualsIgnoreCase => Wanted::EqualIgnoringCase(templates(false)?),
             Base::StringLike => Wanted::Like(templates(true)?),
             Base::Numeric(order) => Wanted::Numbers(order, each(values, Decimal::parse, "not a number")?),
@@ -118,6 +127,7 @@ impl Condition {
     fn hit(&self, value: &str, context: &dyn RequestContext) -> Hit {
         let plain = |hit: bool| if hit { Hit::Yes } else { Hit::No };
         match &self.wanted {
+            Wanted::Exactly(literals) => plain(literals.iter().any(|wanted| **wanted == *value)),
             Wanted::Equal(templates) => each_text(templates, context, |wanted| wanted == value),
             Wanted::EqualIgnoringCase(templates) => {
                 each_text(templates, context, |wanted| same_ignoring_case(wanted, value))
