@@ -5,7 +5,7 @@
 //!
 //! An encode parses plain payloads and prints sealed ones, which are longer, a decode the other way round. What that costs without a
 //! seal is the mean of two requests that a decode passes through: one of the plain payloads, and one of the sealed payloads under another
-//! encoding, byte for byte as long.
+//! encoding, byte for byte as long. It is a floor of both together: alone it flatters the encode.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
